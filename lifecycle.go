@@ -1,0 +1,476 @@
+package remit
+
+import (
+	"time"
+
+	"remit/ledger"
+	"remit/money"
+)
+
+// OpenPayment is a command that makes a payment known: from a payer's page,
+// or by the sandbox's hand.
+type OpenPayment struct {
+	Head
+	Dialect         string
+	ExternalID      string // "" takes the merchant's next ten-digit number
+	Amount          money.Amount
+	State           PaymentState // opened, authorized, funded or failed
+	NotificationURL string
+	OrderReference  string
+	PayerAccount    Sealed
+	PayerName       Sealed
+	Attributes      PaymentAttributes
+}
+
+// Header is the command's head.
+func (o OpenPayment) Header() Head { return o.Head }
+
+// Needs is what the decision looks at.
+func (o OpenPayment) Needs() Needs {
+	return Needs{ExternalID: o.ExternalID, Currency: o.Amount.Currency}
+}
+
+// Decide opens the payment, and takes it through its states up to the one
+// that is asked for.
+func (o OpenPayment) Decide(f Facts) (Change, error) {
+	if f.Payment != nil {
+		return Change{}, Errorf(Conflict, "", "there is a payment of this name already")
+	}
+	if _, ok := o.Amount.Currency.Digits(); !ok {
+		return Change{}, Errorf(Invalid, ReasonCurrency, "there is no such currency")
+	}
+	if o.Amount.Minor <= 0 {
+		return Change{}, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
+	}
+	x := begin(f, o.Head)
+	p := Payment{
+		ID: PaymentID("p" + o.ID), Merchant: o.Merchant, Dialect: o.Dialect, ExternalID: o.ExternalID, Amount: o.Amount,
+		State: PaymentOpened, NotificationURL: o.NotificationURL, OrderReference: o.OrderReference,
+		PayerAccount: o.PayerAccount, PayerName: o.PayerName, Attributes: o.Attributes, Opened: f.Now, Updated: f.Now,
+	}
+	if p.ExternalID == "" {
+		p.ExternalID = x.number()
+	}
+	x.event(string(p.ID), string(PaymentOpened))
+	steps := map[PaymentState][]PaymentState{
+		PaymentOpened:     {},
+		PaymentAuthorized: {PaymentAuthorized},
+		PaymentFunded:     {PaymentAuthorized, PaymentFunded},
+		PaymentFailed:     {PaymentFailed},
+	}
+	path, ok := steps[o.State]
+	if !ok {
+		return Change{}, Errorf(Invalid, "", "a payment cannot begin as %q", o.State)
+	}
+	for _, next := range path {
+		x.movePayment(&p, next)
+	}
+	x.c.Payments = []Payment{p}
+	x.c.Result.Payment = &p
+	return x.c, nil
+}
+
+// MovePayment is a command that takes a payment to another state: the payer
+// agrees, the money comes, it never will, it is taken back.
+type MovePayment struct {
+	Head
+	Payment    PaymentID
+	ExternalID string
+	To         PaymentState
+}
+
+// Header is the command's head.
+func (m MovePayment) Header() Head { return m.Head }
+
+// Needs is what the decision looks at.
+func (m MovePayment) Needs() Needs {
+	return Needs{Payment: m.Payment, ExternalID: m.ExternalID, Waiting: true}
+}
+
+// Decide moves the payment, authorizing on the way to funded where that has
+// not happened, and settles what becomes of the refunds that wait for it.
+func (m MovePayment) Decide(f Facts) (Change, error) {
+	if f.Payment == nil {
+		return Change{}, Errorf(NotFound, "", "there is no such payment")
+	}
+	p := *f.Payment
+	x := begin(f, m.Head)
+	if m.To == PaymentFunded && p.State == PaymentOpened {
+		x.movePayment(&p, PaymentAuthorized)
+	}
+	if !p.May(m.To) {
+		return Change{}, Errorf(Conflict, ReasonTerminal, "a payment that is %s cannot become %s", p.State, m.To)
+	}
+	x.movePayment(&p, m.To)
+	source := BalanceAccount(p.Merchant, p.Amount.Currency)
+	available := f.available(source)
+	if m.To == PaymentFunded {
+		available += p.Amount.Minor
+	}
+	for _, d := range f.Waiting {
+		switch {
+		case p.gone():
+			x.fail(&p, &d, Failed, ReasonPaymentGone)
+		case m.To != PaymentFunded:
+			continue
+		case available >= d.Amount.Minor:
+			x.accept(&p, &d)
+			available -= d.Amount.Minor
+		default:
+			x.fail(&p, &d, Failed, ReasonShort)
+		}
+		x.c.Disbursements = append(x.c.Disbursements, d)
+	}
+	x.c.Payments = []Payment{p}
+	x.c.Result.Payment = &p
+	return x.c, nil
+}
+
+// May tells whether the payment can become next.
+func (p Payment) May(next PaymentState) bool {
+	for _, s := range paymentMoves[p.State] {
+		if s == next {
+			return true
+		}
+	}
+	return false
+}
+
+// movePayment writes one move with its transfers.
+func (x *draft) movePayment(p *Payment, next PaymentState) {
+	world, balance := WorldAccount(p.Merchant, p.Amount.Currency), BalanceAccount(p.Merchant, p.Amount.Currency)
+	p.State, p.Updated = next, x.f.Now
+	switch next {
+	case PaymentFunded:
+		p.Funding = x.event(string(p.ID), string(next), ledger.Transfer{Step: ledger.Post, From: world, To: balance, Amount: p.Amount})
+	case PaymentReversed:
+		// What the balance lacks is lent on the account that says so.
+		var ts []ledger.Transfer
+		if lack := p.Amount.Minor - max(x.f.available(balance), 0); lack > 0 {
+			ts = append(ts, ledger.Transfer{Step: ledger.Post, From: OwedAccount(p.Merchant, p.Amount.Currency), To: balance,
+				Amount: money.Amount{Minor: lack, Currency: p.Amount.Currency}})
+		}
+		funding := ledger.Transfer{ID: p.Funding, From: world, To: balance, Amount: p.Amount}
+		x.event(string(p.ID), string(next), append(ts, funding.Reverse(""))...)
+	default:
+		x.event(string(p.ID), string(next))
+	}
+}
+
+// Cancel is a command that calls a disbursement back before it is sent.
+type Cancel struct {
+	Head
+	Disbursement DisbursementID
+	Reason       Reason
+}
+
+// Header is the command's head.
+func (c Cancel) Header() Head { return c.Head }
+
+// Needs is what the decision looks at.
+func (c Cancel) Needs() Needs { return Needs{Disbursement: c.Disbursement} }
+
+// Decide lets go of what is held.
+func (c Cancel) Decide(f Facts) (Change, error) {
+	d, err := f.disbursement(Canceled)
+	if err != nil {
+		return Change{}, err
+	}
+	x := begin(f, c.Head)
+	x.end(d, Canceled, c.Reason)
+	return x.c, nil
+}
+
+// disbursement is the one that the command names, if it can become next.
+func (f Facts) disbursement(next State) (Disbursement, error) {
+	if f.Disbursement == nil {
+		return Disbursement{}, Errorf(NotFound, "", "there is no such disbursement")
+	}
+	d := *f.Disbursement
+	if !d.May(next) {
+		return d, Errorf(Conflict, ReasonTerminal, "a disbursement that is %s cannot become %s", d.State, next)
+	}
+	return d, nil
+}
+
+// end takes a disbursement, and its payment with it, to Failed, Canceled or
+// Returned.
+func (x *draft) end(d Disbursement, next State, why Reason) {
+	var p *Payment
+	if x.f.Payment != nil {
+		copied := *x.f.Payment
+		p = &copied
+	}
+	x.fail(p, &d, next, why)
+	x.keep(p, d)
+}
+
+func (x *draft) keep(p *Payment, d Disbursement) {
+	if p != nil {
+		x.c.Payments = []Payment{*p}
+		x.c.Result.Payment = p
+	}
+	x.c.Disbursements = []Disbursement{d}
+	x.c.Result.Disbursement = &d
+}
+
+// EndWindow is a command that sends an accepted disbursement at once, however
+// much of its send window is left.
+type EndWindow struct {
+	Head
+	Disbursement DisbursementID
+	Work         WorkID
+}
+
+// Header is the command's head.
+func (e EndWindow) Header() Head { return e.Head }
+
+// Needs is what the decision looks at.
+func (e EndWindow) Needs() Needs {
+	return Needs{Disbursement: e.Disbursement, Work: []WorkID{e.Work}, NoBooks: true}
+}
+
+// Decide moves the sending to now.
+func (e EndWindow) Decide(f Facts) (Change, error) {
+	w, ok := f.Work[e.Work]
+	if !ok || f.Disbursement == nil || f.Disbursement.State != Accepted {
+		return Change{}, Errorf(Conflict, ReasonTerminal, "the disbursement does not wait to be sent")
+	}
+	c := Change{Merchant: f.Merchant}
+	if w.Due.After(f.Now) {
+		w.Due = f.Now
+		c.Work = []Work{w}
+	}
+	return c, nil
+}
+
+// lost tells that a claimed piece of work is somebody else's by now.
+func (f Facts) lost(w Work) bool {
+	now, ok := f.Work[w.ID]
+	return !ok || now.Fence != w.Fence
+}
+
+// ErrLost means that the lease of a piece of work ran out, and that it is
+// somebody else's now. Nothing was written.
+var ErrLost = Errorf(Conflict, "lost", "the work is another's now")
+
+// MarkSent is a command that says: from now on the rail may have it. It is
+// committed before the rail is called.
+type MarkSent struct {
+	Head
+	Disbursement DisbursementID
+	Currency     money.Currency // of the disbursement
+	Work         Work           // the claimed sending
+}
+
+// Header is the command's head.
+func (m MarkSent) Header() Head { return m.Head }
+
+// Needs is what the decision looks at.
+func (m MarkSent) Needs() Needs {
+	return Needs{Disbursement: m.Disbursement, Work: []WorkID{m.Work.ID}, Currency: m.Currency}
+}
+
+// Decide moves an accepted disbursement to sent. One that is sent already is
+// left as it is: the caller must look up what became of it. Where it would go
+// to an account that nobody knows it fails instead; that is never guessed.
+func (m MarkSent) Decide(f Facts) (Change, error) {
+	if f.lost(m.Work) {
+		return Change{}, ErrLost
+	}
+	if f.Disbursement == nil {
+		return Change{}, Errorf(NotFound, "", "there is no such disbursement")
+	}
+	d := *f.Disbursement
+	x := begin(f, m.Head)
+	switch {
+	case d.State == Sent && !d.Stuck:
+		x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
+	case d.State != Accepted:
+		x.c.Done = []WorkID{m.Work.ID}
+		x.c.Result.Disbursement = &d
+	case d.Kind == KindRefund && (f.Payment == nil || f.Payment.PayerAccount == ""):
+		x.end(d, Failed, ReasonNoBeneficiary)
+		x.c.Done = []WorkID{m.Work.ID}
+	default:
+		d.State, d.Updated = Sent, f.Now
+		x.event(string(d.ID), string(Sent))
+		x.c.Disbursements = []Disbursement{d}
+		x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
+	}
+	return x.c, nil
+}
+
+// Outcome is a command that records what a rail, or an operator, says became
+// of a disbursement.
+type Outcome struct {
+	Head
+	Disbursement DisbursementID
+	Currency     money.Currency // of the disbursement; "" reads the merchant's whole books
+	Became       Became
+	Reason       Reason
+	Work         *Work         // the claimed sending, where the answer came to one
+	Again        time.Duration // after which to ask again, where it is still open
+}
+
+// Became is what is known of a disbursement that was sent.
+type Became string
+
+// What may have become of it.
+const (
+	BecameSettled  Became = "settled"
+	BecameRefused  Became = "refused"
+	BecameReturned Became = "returned"
+	BecamePending  Became = "pending"  // the rail has it
+	BecameUnknown  Became = "unknown"  // nobody can tell yet
+	BecameStuck    Became = "stuck"    // nobody could tell, and nobody will be asked again
+	BecameNotSent  Became = "not_sent" // the rail certainly never had it
+)
+
+// Header is the command's head.
+func (o Outcome) Header() Head { return o.Head }
+
+// Needs is what the decision looks at.
+func (o Outcome) Needs() Needs {
+	n := Needs{Disbursement: o.Disbursement, Currency: o.Currency}
+	if o.Work != nil {
+		n.Work = []WorkID{o.Work.ID}
+	}
+	return n
+}
+
+// Decide posts or lets go of the hold, takes returned money back, or asks
+// again later. What is known already is not written twice.
+func (o Outcome) Decide(f Facts) (Change, error) {
+	if o.Work != nil && f.lost(*o.Work) {
+		return Change{}, ErrLost
+	}
+	if f.Disbursement == nil {
+		return Change{}, Errorf(NotFound, "", "there is no such disbursement")
+	}
+	d := *f.Disbursement
+	x := begin(f, o.Head)
+	x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
+	known := map[Became]State{BecameSettled: Settled, BecameRefused: Failed, BecameReturned: Returned}[o.Became]
+	switch {
+	case known == "":
+		return x.c, x.askAgain(o, d)
+	case d.State == known || (o.Became == BecameSettled && d.State == Returned):
+		// Said before; a return that overtook its confirmation among them.
+	case o.Became == BecameSettled && d.May(Settled):
+		x.keep(nil, x.settle(d))
+	case o.Became == BecameRefused && d.State == Sent:
+		x.end(d, Failed, o.Reason)
+	case o.Became == BecameReturned && d.State == Sent:
+		x.end(x.settle(d), Returned, o.Reason)
+	case o.Became == BecameReturned && d.May(Returned):
+		x.end(d, Returned, o.Reason)
+	default:
+		return Change{}, Errorf(Conflict, ReasonTerminal, "a disbursement that is %s cannot have been %s", d.State, o.Became)
+	}
+	if o.Work != nil {
+		x.c.Done = []WorkID{o.Work.ID}
+	}
+	return x.c, nil
+}
+
+// settle moves the money that was held.
+func (x *draft) settle(d Disbursement) Disbursement {
+	d.State, d.Stuck, d.Updated = Settled, false, x.f.Now
+	d.Paid = x.event(string(d.ID), string(Settled),
+		ledger.Transfer{Step: ledger.PostHold, From: d.source(), To: d.sink(), Amount: d.Amount, Cites: d.Hold})
+	return d
+}
+
+// askAgain puts the work off, or gives up asking and calls for an operator.
+func (x *draft) askAgain(o Outcome, d Disbursement) error {
+	if o.Work == nil {
+		return Errorf(Invalid, "", "nothing is known, and there is no work to put off")
+	}
+	if d.State != Sent {
+		x.c.Done = []WorkID{o.Work.ID}
+		return nil
+	}
+	w := x.f.Work[o.Work.ID]
+	w.Tries, w.Lease, w.Due = w.Tries+1, time.Time{}, x.f.Now.Add(o.Again)
+	switch o.Became {
+	case BecameStuck:
+		d.Stuck, d.Updated = true, x.f.Now
+		x.event(string(d.ID), KindStuck)
+		x.c.Disbursements = []Disbursement{d}
+		x.c.Done = []WorkID{w.ID}
+		return nil
+	case BecameUnknown:
+		if w.Tries == 1 {
+			x.event(string(d.ID), KindUnknown)
+		}
+	}
+	x.c.Work = []Work{w}
+	return nil
+}
+
+// TopUp is a command that puts money into a merchant's balance, or takes it
+// out, by hand: the merchant paid us, or we paid the merchant out.
+type TopUp struct {
+	Head
+	Amount money.Amount // minor units; below zero takes out
+	// Target, where it is set, is the balance to reach instead of an amount
+	// to add. What is held stays.
+	Target *int64
+}
+
+// Header is the command's head.
+func (t TopUp) Header() Head { return t.Head }
+
+// Needs is what the decision looks at.
+func (t TopUp) Needs() Needs { return Needs{Currency: t.Amount.Currency} }
+
+// Decide posts between the world and the balance.
+func (t TopUp) Decide(f Facts) (Change, error) {
+	if _, ok := t.Amount.Currency.Digits(); !ok {
+		return Change{}, Errorf(Invalid, ReasonCurrency, "there is no such currency")
+	}
+	world, balance := WorldAccount(t.Merchant, t.Amount.Currency), BalanceAccount(t.Merchant, t.Amount.Currency)
+	n := t.Amount.Minor
+	if t.Target != nil {
+		if *t.Target < 0 {
+			return Change{}, Errorf(Invalid, ReasonAmount, "a balance cannot be below zero")
+		}
+		a := f.Books[balance]
+		n = max(*t.Target, a.Held) - a.Balance()
+	}
+	x := begin(f, t.Head)
+	tr := ledger.Transfer{Step: ledger.Post, From: world, To: balance, Amount: money.Amount{Minor: n, Currency: t.Amount.Currency}}
+	switch {
+	case n == 0:
+		return x.c, nil
+	case n < 0:
+		tr.From, tr.To, tr.Amount.Minor = balance, world, -n
+		if f.available(balance) < -n {
+			return Change{}, Errorf(InsufficientFunds, "", "the balance is too low")
+		}
+	}
+	x.event("", KindTopUp, tr)
+	return x.c, nil
+}
+
+// ChangeSettings is a command that changes a merchant's switches.
+type ChangeSettings struct {
+	Head
+	Change func(*Settings) // pure
+}
+
+// Header is the command's head.
+func (c ChangeSettings) Header() Head { return c.Head }
+
+// Needs is what the decision looks at.
+func (c ChangeSettings) Needs() Needs { return Needs{NoBooks: true} }
+
+// Decide writes the settings anew.
+func (c ChangeSettings) Decide(f Facts) (Change, error) {
+	x := begin(f, c.Head)
+	x.c.Merchant.Settings = f.Merchant.Settings.clone()
+	c.Change(&x.c.Merchant.Settings)
+	x.event("", KindSettings)
+	return x.c, nil
+}
