@@ -154,12 +154,6 @@ func (d *draft) number() string {
 	return d.f.Number(d.c.Merchant.Numbers)
 }
 
-// work adds a piece of work caused by the newest event.
-func (d *draft) work(kind WorkKind, subject string, due time.Time) {
-	id := WorkID{Seq: d.c.Merchant.Seq, N: int64(len(d.c.Work))}
-	d.c.Work = append(d.c.Work, Work{Merchant: d.f.Merchant.ID, ID: id, Kind: kind, Subject: subject, Order: subject, Due: due})
-}
-
 // TransferID is the id of the i-th transfer of the event seq: "17", "17.1".
 func TransferID(seq int64, i int) string {
 	id := strconv.FormatInt(seq, 10)

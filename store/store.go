@@ -1,0 +1,257 @@
+// Package store is the contract of what the engine remembers.
+//
+// It is group-shaped: one transaction locks some merchants, reads what their
+// commands need, lets the engine decide them one after another in memory, and
+// writes all of it at once.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"remit"
+	"remit/ledger"
+	"remit/money"
+)
+
+// Store keeps the books, the disbursements and the work still to do.
+//
+// Every method returns an error that wraps the context's when the context
+// ends first.
+type Store interface {
+	// Update runs one group in one transaction: it locks the merchants, then
+	// reads what is wanted in statements of their own, lets decide think, and
+	// writes what it answers. If decide returns an error nothing is kept.
+	//
+	// An error that wraps ErrUnclear means that the commit may have happened.
+	// One that wraps ErrData means that the writes can never be kept as they
+	// are. After any other error nothing was kept, and the group may be tried
+	// again.
+	Update(ctx context.Context, w Wants, decide func(*Have) (*Writes, error)) error
+	// Read reads the same things in one snapshot, and locks nothing.
+	Read(ctx context.Context, w Wants) (*Have, error)
+
+	// Claim leases work that is due, of at most c.Max pieces in all: first an
+	// unlocked look for merchants that have any, then a claim per merchant.
+	// Work of one order is leased only when each earlier piece of that order
+	// has been tried, done or given up.
+	Claim(ctx context.Context, c Claim) ([]remit.Work, error)
+	// NextDue is when the next piece of work falls due that nobody has leased
+	// at real; false if there is none.
+	NextDue(ctx context.Context, real time.Time) (time.Time, bool, error)
+	// Backlog counts the work and the deliveries that wait, and those in need
+	// of a person.
+	Backlog(ctx context.Context, now time.Time) (Backlog, error)
+
+	// AddMerchant makes a merchant's row; false if there is one already.
+	AddMerchant(ctx context.Context, m remit.Merchant) (bool, error)
+	// Merchants lists all merchants by id.
+	Merchants(ctx context.Context) ([]remit.Merchant, error)
+
+	// Disbursements lists a merchant's, oldest first, at most f.Max.
+	Disbursements(ctx context.Context, f Filter) ([]remit.Disbursement, error)
+	// Events lists what happened to one payment or disbursement, or to the
+	// merchant itself (""), with the transfers, in order.
+	Events(ctx context.Context, m remit.MerchantID, subject string) ([]remit.Event, error)
+	// Deliveries lists a merchant's deliveries that tell of one subject, or in
+	// one state, with their tries, in order.
+	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivered, error)
+
+	// Credential finds whose a principal is; false if nobody's.
+	Credential(ctx context.Context, dialect, principal string) (Credential, bool, error)
+	// PutCredential keeps a credential, or replaces it.
+	PutCredential(ctx context.Context, c Credential) error
+	// Credentials lists a merchant's.
+	Credentials(ctx context.Context, m remit.MerchantID) ([]Credential, error)
+	// Secret reads one of the installation's own secrets, the newest version
+	// if version is 0; false if there is none.
+	Secret(ctx context.Context, name string, version int64) (Secret, bool, error)
+	// AddSecret keeps a secret unless its name and version are taken; false
+	// if they are.
+	AddSecret(ctx context.Context, s Secret) (bool, error)
+	// Cursor reads how far a rail's statements have been read; SetCursor
+	// keeps it.
+	Cursor(ctx context.Context, rail string) (string, error)
+	SetCursor(ctx context.Context, rail, cursor string) error
+
+	// Audit shows everything, merchant by merchant, in one snapshot.
+	Audit(ctx context.Context, visit Visitor) error
+	// Forget deletes answers that expired before a time, at most max of
+	// them, and says how many.
+	Forget(ctx context.Context, before time.Time, max int) (int, error)
+	// Clock is the database's, to compare ours with.
+	Clock(ctx context.Context) (time.Time, error)
+	// Migrate brings the schema up to this program's; it refuses a newer one.
+	Migrate(ctx context.Context) error
+	// Ready tells whether the store can be used: nil, or why not (ErrSchema
+	// where the schema is not this program's).
+	Ready(ctx context.Context) error
+	Close() error
+}
+
+// ErrUnclear means that a commit was asked for, and that its answer was lost.
+var ErrUnclear = errors.New("store: the commit may have happened")
+
+// ErrData means that what was written breaks a constraint or a type: trying
+// again cannot help.
+var ErrData = errors.New("store: the data is refused")
+
+// ErrSchema means that the database was made by a newer program, or has not
+// been migrated.
+var ErrSchema = errors.New("store: the schema is not this program's")
+
+// Wants is what a group reads once its merchants are locked, and in this
+// order: merchants, answers, payments, disbursements, accounts, events, work
+// and deliveries. Work is locked too.
+type Wants struct {
+	Merchants []remit.MerchantID // those to lock; the store sorts them
+	// Block waits for the locks. Without it merchants that another
+	// transaction holds are skipped, and missing in Have.
+	Block bool
+
+	Answers       []AnswerRef
+	Payments      []PaymentRef      // by our id
+	Externals     []ExternalRef     // payments by their names in their dialects
+	Waiting       []PaymentRef      // refunds that wait for these payments …
+	WaitingByName []ExternalRef     // … or for those of these names
+	Disbursements []DisbursementRef // each with its payment
+	Accounts      []AccountsRef
+	Events        []EventsRef
+	Work          []WorkRef
+	Deliveries    []WorkRef
+}
+
+// References into one merchant's things.
+type (
+	AnswerRef struct {
+		Merchant   remit.MerchantID
+		Scope, Key string
+	}
+	PaymentRef struct {
+		Merchant remit.MerchantID
+		ID       remit.PaymentID
+	}
+	ExternalRef struct {
+		Merchant remit.MerchantID
+		Name     string
+	}
+	DisbursementRef struct {
+		Merchant remit.MerchantID
+		ID       remit.DisbursementID
+	}
+	// AccountsRef is all of a merchant's accounts in one currency, or in all
+	// of them ("").
+	AccountsRef struct {
+		Merchant remit.MerchantID
+		Currency money.Currency
+	}
+	// EventsRef is a merchant's events behind a number.
+	EventsRef struct {
+		Merchant remit.MerchantID
+		After    int64
+	}
+	WorkRef struct {
+		Merchant remit.MerchantID
+		ID       remit.WorkID
+	}
+)
+
+// Have is what was found. What is not there is not in its map.
+type Have struct {
+	Merchants     map[remit.MerchantID]remit.Merchant
+	Answers       map[AnswerRef]remit.Answer
+	Payments      map[PaymentRef]remit.Payment
+	Names         map[ExternalRef]remit.PaymentID        // of the payments in Payments
+	Disbursements map[DisbursementRef]remit.Disbursement // the waiting ones too
+	Books         map[remit.MerchantID]ledger.Books
+	Events        map[remit.MerchantID][]remit.Event // without their transfers, in order
+	Work          map[WorkRef]remit.Work
+	Deliveries    map[WorkRef]remit.Delivery
+}
+
+// Writes is what a group keeps. Rows of the same key replace each other,
+// except events, transfers and tries, which are only ever added.
+type Writes struct {
+	Merchants     []remit.Merchant
+	Answers       []remit.Answer
+	Payments      []remit.Payment
+	Disbursements []remit.Disbursement
+	Accounts      map[remit.MerchantID][]ledger.Account
+	Events        []remit.Event // with their transfers
+	Work          []remit.Work
+	Done          []WorkRef
+	Deliveries    []remit.Delivery
+	Tries         []remit.Try
+}
+
+// Claim asks for work.
+type Claim struct {
+	Now   time.Time // of the business clock: what is due by then
+	Real  time.Time // of the real clock: leases that ran out by then are free
+	Lease time.Time // of the real clock: until when the work will be leased
+	Max   int
+	Kind  remit.WorkKind // "" is every kind
+	Skip  int            // of the merchants found, how many to pass over first
+}
+
+// Backlog is how much waits.
+type Backlog struct {
+	Send, Deliver int64 // pieces of work
+	Due           int64 // of both, those that are due
+	OldestDue     time.Time
+	Dead          int64 // deliveries given up
+	Stuck         int64 // disbursements that nobody could tell about
+}
+
+// Filter chooses disbursements of one merchant. Members that are empty choose
+// all.
+type Filter struct {
+	Merchant remit.MerchantID
+	Payment  remit.PaymentID
+	External string // a payment's name, or the disbursement's own
+	State    remit.State
+	Max      int
+}
+
+// DeliveryFilter chooses deliveries of one merchant.
+type DeliveryFilter struct {
+	Merchant remit.MerchantID
+	Subject  string
+	State    remit.DeliveryState
+	Max      int
+}
+
+// Delivered is a delivery with its tries.
+type Delivered struct {
+	remit.Delivery
+	Log []remit.Try
+}
+
+// Credential says whose a principal is. Sealed holds its secrets.
+type Credential struct {
+	Dialect   string
+	Principal string
+	Merchant  remit.MerchantID
+	Sealed    remit.Sealed
+	Created   time.Time
+}
+
+// Secret is one of the installation's own, sealed.
+type Secret struct {
+	Name    string
+	Version int64 // from 1
+	Sealed  remit.Sealed
+	Created time.Time
+}
+
+// Visitor is shown a merchant's rows in this order, each kind whole before
+// the next: the merchant, its events (each with its transfers) by number, its
+// payments, its disbursements; at last its accounts.
+type Visitor struct {
+	Merchant     func(remit.Merchant) error
+	Event        func(remit.Event) error
+	Payment      func(remit.Payment) error
+	Disbursement func(remit.Disbursement) error
+	Accounts     func(remit.MerchantID, []ledger.Account) error
+}
