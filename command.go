@@ -84,6 +84,7 @@ type Result struct {
 	Disbursement *Disbursement // of a replay only its id
 	Refusal      *Error        // of a refusal that is remembered under its key
 	Replayed     bool          // this is the answer to an earlier, identical command
+	Changed      bool          // something was written
 	Form         string        // how the dialect answered, as Answer.Form
 	KeyVersion   int64         // of the key that signs the answer; 0 is the newest
 	Owed         []WorkID      // deliveries that wait until the answer is on the wire

@@ -244,10 +244,11 @@ func (e EndWindow) Decide(f Facts) (Change, error) {
 	return c, nil
 }
 
-// lost tells that a claimed piece of work is somebody else's by now.
+// lost tells that a claimed piece of work is somebody else's by now, or that
+// what came of it has been written already.
 func (f Facts) lost(w Work) bool {
 	now, ok := f.Work[w.ID]
-	return !ok || now.Fence != w.Fence
+	return !ok || now.Fence != w.Fence || now.Tries != w.Tries
 }
 
 // ErrLost means that the lease of a piece of work ran out, and that it is
