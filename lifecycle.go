@@ -308,6 +308,7 @@ type Outcome struct {
 	Head
 	Disbursement DisbursementID
 	Currency     money.Currency // of the disbursement; "" reads the merchant's whole books
+	Amount       money.Amount   // that the evidence speaks of; zero where it does not say
 	Became       Became
 	Reason       Reason
 	Work         *Work         // the claimed sending, where the answer came to one
@@ -350,12 +351,15 @@ func (o Outcome) Decide(f Facts) (Change, error) {
 		return Change{}, Errorf(NotFound, "", "there is no such disbursement")
 	}
 	d := *f.Disbursement
+	if o.Amount != (money.Amount{}) && o.Amount != d.Amount {
+		return Change{}, Errorf(Conflict, ReasonAmount, "the evidence speaks of %s, the disbursement is of %s", o.Amount, d.Amount)
+	}
 	x := begin(f, o.Head)
 	x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
 	known := map[Became]State{BecameSettled: Settled, BecameRefused: Failed, BecameReturned: Returned}[o.Became]
 	switch {
 	case known == "":
-		return x.c, x.askAgain(o, d)
+		return x.askAgain(o, d)
 	case d.State == known || (o.Became == BecameSettled && d.State == Returned):
 		// Said before; a return that overtook its confirmation among them.
 	case o.Became == BecameSettled && d.May(Settled):
@@ -384,13 +388,15 @@ func (x *draft) settle(d Disbursement) Disbursement {
 }
 
 // askAgain puts the work off, or gives up asking and calls for an operator.
-func (x *draft) askAgain(o Outcome, d Disbursement) error {
-	if o.Work == nil {
-		return Errorf(Invalid, "", "nothing is known, and there is no work to put off")
-	}
-	if d.State != Sent {
+func (x *draft) askAgain(o Outcome, d Disbursement) (Change, error) {
+	switch {
+	case o.Work == nil:
+		return Change{}, Errorf(Invalid, "", "nothing is known, and there is no work to put off")
+	case d.May(Sent):
+		return Change{}, Errorf(Conflict, ReasonTerminal, "no rail was given the disbursement yet")
+	case d.State != Sent:
 		x.c.Done = []WorkID{o.Work.ID}
-		return nil
+		return x.c, nil
 	}
 	w := x.f.Work[o.Work.ID]
 	w.Tries, w.Lease, w.Due = w.Tries+1, time.Time{}, x.f.Now.Add(o.Again)
@@ -400,14 +406,14 @@ func (x *draft) askAgain(o Outcome, d Disbursement) error {
 		x.event(string(d.ID), KindStuck)
 		x.c.Disbursements = []Disbursement{d}
 		x.c.Done = []WorkID{w.ID}
-		return nil
+		return x.c, nil
 	case BecameUnknown:
 		if w.Tries == 1 {
 			x.event(string(d.ID), KindUnknown)
 		}
 	}
 	x.c.Work = []Work{w}
-	return nil
+	return x.c, nil
 }
 
 // TopUp is a command that puts money into a merchant's balance, or takes it
@@ -447,7 +453,7 @@ func (t TopUp) Decide(f Facts) (Change, error) {
 		return x.c, nil
 	case n < 0:
 		tr.From, tr.To, tr.Amount.Minor = balance, world, -n
-		if f.available(balance) < -n {
+		if f.available(balance)+n < 0 {
 			return Change{}, Errorf(InsufficientFunds, "", "the balance is too low")
 		}
 	}

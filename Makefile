@@ -1,0 +1,49 @@
+# Everything that can be done with the repository. `make` alone lists it.
+# A machine with Go needs nothing else for `make run` and `make test`.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 30s
+WALKS       ?= 20000
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test race fuzz golden check soak bench docs
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## start the sandbox: everything in one process, nothing to set up
+	./bin/remit sandbox
+
+build: ## make the one binary, ./bin/remit
+	CGO_ENABLED=0 go build -trimpath -o bin/remit ./cmd/remit
+
+test: ## every test, against both stores where PostgreSQL is installed
+	go test -timeout 15m ./...
+
+race: ## every test, watched for data races (needs a C compiler)
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c 6-); do \
+			echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+golden: ## write the recorded conversations anew; read the diff
+	go test ./dialect/... -update
+
+check: ## vet, gofmt, staticcheck, and the modules' checksums
+	go vet ./...
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted by gofmt:"; echo "$$out"; exit 1; fi
+	go mod verify
+	go run $(STATICCHECK) ./...
+
+soak: ## the random walks, WALKS of them instead of 1,000
+	REMIT_WALKS=$(WALKS) go test -timeout 60m -run TestNoWalkBreaksTheBooks .
+
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+docs: ## the glossary of states, tables and pages that are checked against the code
+	go test -run 'TestTheDocsSay' ./...

@@ -1,0 +1,200 @@
+package remit
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"remit/money"
+)
+
+// walks is how many walks a test run makes, and walkSteps how long each is. A
+// soak sets REMIT_WALKS.
+const (
+	walks     = 1000
+	walkSteps = 60
+)
+
+// TestNoWalkBreaksTheBooks walks one merchant's payments and refunds at
+// random through legal and illegal commands. After every step the books must
+// balance, what is held must be what is promised, no payment may give back
+// more than it brought, and a refused command must have left no trace. A
+// failure names its seed: run that subtest alone.
+func TestNoWalkBreaksTheBooks(t *testing.T) {
+	n := walks
+	if s := os.Getenv("REMIT_WALKS"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatalf("REMIT_WALKS: %v", err)
+		}
+	}
+	for seed := range n {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			w := walk{newWorld(t), rand.New(rand.NewPCG(uint64(seed), 0))}
+			for range walkSteps {
+				w.step()
+				w.check()
+			}
+			w.audit()
+		})
+	}
+}
+
+// walk is a world through which somebody stumbles.
+type walk struct {
+	*world
+	rnd *rand.Rand
+}
+
+// step does something, or tries to.
+func (w walk) step() {
+	w.t.Helper()
+	w.now = w.now.Add(time.Duration(w.rnd.IntN(600)) * time.Second)
+	steps := []func() Command{
+		w.openPayment, w.movePayment, w.movePayment, w.aRefund, w.aRefund, w.aRefund, w.cancel,
+		w.markSent, w.markSent, w.outcome, w.outcome, w.topUp, w.endWindow, w.askAgain, w.settings,
+	}
+	w.do(steps[w.rnd.IntN(len(steps))]())
+	// Somebody claims a piece of work now and then, also a piece that another has.
+	if ids := w.workIDs(); len(ids) > 0 && w.chance(3) {
+		x := w.work[pick(w, ids)]
+		x.Fence, x.Lease = x.Fence+1, w.now.Add(time.Minute)
+		w.work[x.ID] = x
+	}
+}
+
+func pick[T any](w walk, from []T) T {
+	var none T
+	if len(from) == 0 {
+		return none
+	}
+	return from[w.rnd.IntN(len(from))]
+}
+
+// chance is true once in n.
+func (w walk) chance(n int) bool { return w.rnd.IntN(n) == 0 }
+
+func (w walk) workIDs() []WorkID {
+	return slices.SortedFunc(maps.Keys(w.work), func(a, b WorkID) int { return int(a.Seq - b.Seq) })
+}
+
+func (w walk) amount() money.Amount {
+	return money.Amount{Minor: 1 + w.rnd.Int64N(500), Currency: pick(w, []money.Currency{"EUR", "EUR", "SEK"})}
+}
+
+func (w walk) payment() Payment {
+	return w.payments[pick(w, slices.Sorted(maps.Keys(w.payments)))]
+}
+
+func (w walk) disbursement() Disbursement {
+	return w.disbursements[pick(w, slices.Sorted(maps.Keys(w.disbursements)))]
+}
+
+func (w walk) openPayment() Command {
+	o := OpenPayment{Head: w.head(), Dialect: "tongue", Amount: w.amount(), State: pick(w, paymentStates), PayerAccount: "s1.sealed"}
+	switch w.rnd.IntN(8) {
+	case 0:
+		o.PayerAccount = ""
+	case 1:
+		o.ExternalID = w.payment().ExternalID // a name that is taken
+	case 2:
+		o.Amount.Minor = -o.Amount.Minor
+	case 3:
+		o.Attributes.SingleRefund = true
+	}
+	return o
+}
+
+func (w walk) movePayment() Command {
+	return MovePayment{Head: w.head(), Payment: w.payment().ID, To: pick(w, append(paymentStates, PaymentFunded, PaymentFunded))}
+}
+
+func (w walk) aRefund() Command {
+	p := w.payment()
+	r := Refund{
+		Head: w.head(), Dialect: "tongue", Rail: pick(w, []string{"slow", "fast"}), ExternalID: p.ExternalID, Amount: w.amount(),
+		Remember: time.Hour, RefusalsBind: w.chance(2), OneWaiting: w.chance(2), Omitted: w.chance(5),
+		WhenOmitted:  pick(w, []Policy{Refuse, TakeLeft, TakeWhole}),
+		WhenUnfunded: pick(w, []Policy{Refuse, Wait}),
+		WhenShort:    pick(w, []Policy{Refuse, FailLater}),
+	}
+	switch w.rnd.IntN(4) {
+	case 0:
+		r.Amount.Currency = ""
+	case 1:
+		r.Amount = p.Amount
+	case 2:
+		r.Amount.Currency = p.Amount.Currency
+	}
+	if w.chance(2) {
+		r.Key, r.Digest = fmt.Sprint("key", w.rnd.IntN(5)), fmt.Sprint("digest", w.rnd.IntN(2))
+	}
+	if w.chance(20) {
+		r.Faults = []Fault{{Stage(w.rnd.IntN(3)), Errorf(Invalid, "", "nonsense")}}
+	}
+	return r
+}
+
+func (w walk) cancel() Command {
+	return Cancel{Head: w.head(), Disbursement: w.disbursement().ID, Reason: ReasonAborted}
+}
+
+// claimed is a piece of work as somebody claimed it, now and then too long ago.
+func (w walk) claimed() (Work, Disbursement) {
+	x := w.work[pick(w, w.workIDs())]
+	if w.chance(5) {
+		x.Fence--
+	}
+	return x, w.disbursements[DisbursementID(x.Subject)]
+}
+
+func (w walk) markSent() Command {
+	x, d := w.claimed()
+	return MarkSent{Head: w.head(), Disbursement: d.ID, Currency: d.Amount.Currency, Work: x}
+}
+
+func (w walk) outcome() Command {
+	o := Outcome{
+		Head: w.head(), Disbursement: w.disbursement().ID, Reason: ReasonAccountClosed, Again: time.Minute,
+		Became: pick(w, []Became{BecameSettled, BecameSettled, BecameRefused, BecameReturned, BecamePending, BecameUnknown, BecameStuck, BecameNotSent}),
+	}
+	if w.chance(2) {
+		x, d := w.claimed()
+		o.Work, o.Disbursement, o.Currency = &x, d.ID, d.Amount.Currency
+	}
+	return o
+}
+
+func (w walk) topUp() Command {
+	t := TopUp{Head: w.head(), Amount: w.amount()}
+	switch w.rnd.IntN(4) {
+	case 0:
+		t.Amount.Minor = -t.Amount.Minor
+	case 1:
+		target := t.Amount.Minor - 100
+		t.Target = &target
+	case 2:
+		t.Amount.Minor = math.MinInt64
+	}
+	return t
+}
+
+func (w walk) endWindow() Command {
+	d := w.disbursement()
+	return EndWindow{Head: w.head(), Disbursement: d.ID, Work: w.sending(d).ID}
+}
+
+func (w walk) askAgain() Command { return AskAgain{Head: w.head(), Disbursement: w.disbursement().ID} }
+
+func (w walk) settings() Command {
+	return ChangeSettings{Head: w.head(), Change: func(s *Settings) {
+		s.SendWindowMicros = 5_000_000 - s.SendWindowMicros
+		s.Disabled = !s.Disabled && s.SendWindowMicros == 0
+	}}
+}
