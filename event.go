@@ -32,6 +32,14 @@ const (
 	KindUnknown  = "unknown"  // a rail could not tell; it will be asked again
 )
 
+// IsState tells whether the kind of an event is a state that a payment or a
+// disbursement reached.
+func IsState(kind string) bool {
+	_, payment := paymentMoves[PaymentState(kind)]
+	_, disbursement := moves[State(kind)]
+	return payment || disbursement
+}
+
 // ChainFields is what the event's link is made over: all of it, and all of its
 // transfers. Nothing in it is personal, so that retention can forget people
 // and the chain still holds.

@@ -48,6 +48,9 @@ func New(master []byte, rand io.Reader) (*Vault, error) {
 	return v, err
 }
 
+// ChainKey is the purpose of the key of the hash chain.
+const ChainKey = "chain"
+
 // Derive makes a key of 32 bytes for one purpose.
 func (v *Vault) Derive(purpose string) []byte {
 	k, err := hkdf.Key(sha256.New, v.master, nil, "remit/"+purpose, sha256.Size)

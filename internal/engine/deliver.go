@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"remit"
+	"remit/dialect"
+	"remit/store"
+)
+
+// deliver makes one call of a delivery, and keeps what came of it.
+func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
+	ref := store.WorkRef{Merchant: w.Merchant, ID: w.ID}
+	have, err := e.cfg.Store.Read(ctx, store.Wants{Deliveries: []store.WorkRef{ref}})
+	if err != nil {
+		return err
+	}
+	d, ok := have.Deliveries[ref]
+	if !ok {
+		return fmt.Errorf("work %s of %s makes a delivery that is not there", w.ID, w.Merchant)
+	}
+	speaks, ok := e.cfg.Dialects[d.Dialect]
+	if !ok {
+		return fmt.Errorf("delivery %s of %s speaks %q, which is not configured", w.ID, w.Merchant, d.Dialect)
+	}
+	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect))
+	if err != nil {
+		return err
+	}
+	to, err := e.cfg.Directory.Merchant(ctx, d.Dialect, w.Merchant)
+	if err != nil {
+		return err
+	}
+	try := e.try(ctx, speaks, d, out, to)
+	e.cfg.Hook(PointDelivered)
+	wait, more := speaks.Retry(d.Tries + 1)
+	_, err = e.Do(ctx, remit.RecordTry{
+		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Try: try, Again: wait, More: more,
+	})
+	return err
+}
+
+// responseBytesMax is how much of a merchant's answer to a notification is
+// kept, in bytes.
+const responseBytesMax = 2 << 10
+
+func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, out dialect.Outgoing, to dialect.Caller) remit.Try {
+	t := remit.Try{At: e.now()}
+	reply, took, err := e.cfg.Caller.Send(ctx, d.Notice.URL, out)
+	t.Took = took.Truncate(time.Microsecond)
+	t.Status, t.Response = int64(reply.Status), text(string(reply.Body))
+	if err == nil {
+		err = speaks.Acknowledged(d.Notice, reply, to)
+	}
+	result := "delivered"
+	if err != nil {
+		t.Problem, result = text(err.Error()), "refused"
+	}
+	e.cfg.Observer.Delivery(d.Dialect, d.Notice.Kind, result, took)
+	return t
+}
+
+// text makes what a stranger sent fit to be kept: short, valid, without NUL.
+func text(s string) string {
+	s = s[:min(len(s), responseBytesMax)]
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strconv"
+
+	"remit"
+	"remit/dialect"
+	"remit/store"
+)
+
+// notices adds the notifications that the change's events owe the merchant,
+// in the words of the dialect in which each thing was made, and the work of
+// delivering them. What tells of a merchant's own request waits until that
+// request is answered.
+func (g *group) notices(j *job, c *remit.Change, was map[string]remit.State) {
+	for i := range c.Events {
+		ev := c.Events[i]
+		o := dialect.Occurrence{Event: ev, Merchant: c.Merchant}
+		name := g.subject(j, c, ev, was, &o)
+		d, ok := g.e.cfg.Dialects[name]
+		if !ok {
+			continue
+		}
+		o.KeyVersion = g.e.cfg.Directory.KeyVersion(name)
+		o.Number = func() string {
+			c.Merchant.Numbers++
+			return g.e.number(c.Merchant.ID)(c.Merchant.Numbers)
+		}
+		n := 0
+		o.UUID = func() string {
+			n++
+			return g.e.uuid(ev, n)
+		}
+		for k, notice := range d.Notices(o) {
+			id := remit.WorkID{Seq: ev.Seq, N: int64(k) + 1} // 0 is the sending's
+			w := remit.Work{Merchant: ev.Merchant, ID: id, Kind: remit.WorkDeliver, Subject: ev.Subject, Order: order(o), Due: g.now}
+			if j.head.Actor == ActorMerchant {
+				w.Lease = g.real.Add(owedLease)
+				c.Result.Owed = append(c.Result.Owed, id)
+			}
+			c.Work = append(c.Work, w)
+			c.Deliveries = append(c.Deliveries, remit.Delivery{
+				Merchant: ev.Merchant, ID: id, Dialect: name, Subject: ev.Subject, Notice: notice,
+				State: remit.DeliveryDue, Created: g.now, Updated: g.now,
+			})
+		}
+	}
+}
+
+// ActorMerchant is the actor of every command that a merchant's own request
+// causes.
+const ActorMerchant = "merchant"
+
+// subject fills in what the event happened to, and says in which dialect that
+// was made.
+func (g *group) subject(j *job, c *remit.Change, ev remit.Event, was map[string]remit.State, o *dialect.Occurrence) string {
+	for _, p := range c.Payments {
+		o.Payment = &p
+	}
+	for _, d := range c.Disbursements {
+		if string(d.ID) != ev.Subject {
+			continue
+		}
+		o.Was = was[ev.Subject]
+		if next := remit.State(ev.Kind); d.State != next && slices.Contains(remit.States(), next) {
+			d.State = next // one of several moves of the same change
+		}
+		was[ev.Subject] = d.State
+		o.Disbursement = &d
+		if o.Payment == nil && d.Payment != "" {
+			if p, ok := g.have.Payments[store.PaymentRef{Merchant: d.Merchant, ID: d.Payment}]; ok {
+				o.Payment = &p
+			}
+		}
+		return d.Dialect
+	}
+	if o.Payment != nil && string(o.Payment.ID) == ev.Subject {
+		return o.Payment.Dialect
+	}
+	return ""
+}
+
+// order is what notifications are delivered one after another for: the
+// payment, or the payout.
+func order(o dialect.Occurrence) string {
+	if o.Payment != nil {
+		return string(o.Payment.ID)
+	}
+	return o.Event.Subject
+}
+
+// uuid makes the n-th UUID of an event. It is the same however often the event
+// is decided.
+func (e *Engine) uuid(ev remit.Event, n int) string {
+	raw, _ := base64.RawURLEncoding.DecodeString(e.cfg.Vault.Digest("uuid", string(ev.Merchant), ev.Cause,
+		strconv.FormatInt(ev.Seq, 10), strconv.Itoa(n)))
+	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
+	h := hex.EncodeToString(raw)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// Release lets the deliveries go that waited for the answer to their cause.
+// The caller has put that answer on the wire. If it fails, or is never called,
+// their lease runs out.
+func (e *Engine) Release(ctx context.Context, m remit.MerchantID, owed []remit.WorkID) error {
+	_, err := e.Do(ctx, remit.Release{Head: e.Head(m, "engine", "the answer is on the wire"), Work: owed})
+	return err
+}
