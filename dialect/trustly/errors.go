@@ -1,0 +1,58 @@
+package trustly
+
+import "remit"
+
+// problem is an error in the provider's words.
+type problem struct {
+	code string // its number
+	name string
+}
+
+// fault is what a problem is looked up by; a code without a reason stands for
+// all of its reasons that have no line of their own.
+type fault struct {
+	code   remit.Code
+	reason remit.Reason
+}
+
+// problems is the wire form of every domain error.
+// docs/spec/trustly-eu.md#61-error-codes-all-methods.
+var problems = map[fault]problem{
+	{remit.Internal, ""}:                             {"620", "ERROR_UNKNOWN"},
+	{remit.Invalid, ""}:                              {"623", "ERROR_INVALID_PARAMETERS"},
+	{remit.Invalid, remit.ReasonAmount}:              {"615", "ERROR_INVALID_AMOUNT"},
+	{remit.Invalid, remit.ReasonCurrency}:            {"622", "ERROR_INVALID_CURRENCY_CODE"},
+	{remit.Unauthenticated, ""}:                      {"616", "ERROR_INVALID_CREDENTIALS"},
+	{remit.Unauthenticated, remit.ReasonSignature}:   {"636", "ERROR_UNABLE_TO_VERIFY_RSA_SIGNATURE"},
+	{remit.Unauthenticated, remit.ReasonNoPublicKey}: {"639", "ERROR_NO_PUBLIC_KEY"},
+	{remit.Forbidden, ""}:                            {"602", "ERROR_FUNCTION_ACCESS_DENIED"},
+	{remit.Forbidden, remit.ReasonAddress}:           {"607", "ERROR_HOST_ACCESS_DENIED"},
+	{remit.Forbidden, remit.ReasonDisabled}:          {"718", "ERROR_DISABLED_USER"},
+	{remit.NotFound, ""}:                             {"655", "ERROR_INVALID_ORDER_ID"},
+	{remit.NotFound, remit.ReasonMalformedID}:        {"620", "ERROR_UNKNOWN"},
+	{remit.Conflict, ""}:                             {"620", "ERROR_UNKNOWN"},
+	{remit.Conflict, remit.ReasonPaymentFailed}:      {"671", "ERROR_DEPOSIT_NOT_CAPTURED_OR_SETTLED"},
+	{remit.Conflict, remit.ReasonNotFunded}:          {"671", "ERROR_DEPOSIT_NOT_CAPTURED_OR_SETTLED"}, // D5
+	{remit.Conflict, remit.ReasonSingleRefund}:       {"672", "ERROR_MULTIPLE_REFUND_ATTEMPT"},
+	{remit.Conflict, remit.ReasonRefundWaiting}:      {"716", "ERROR_REFUND_PENDING"},
+	{remit.KeyReused, ""}:                            {"688", "ERROR_DUPLICATE_UUID"},
+	{remit.InFlight, ""}:                             {"620", "ERROR_UNKNOWN"},
+	{remit.Exceeds, ""}:                              {"670", "ERROR_REFUND_EXCEED_DEPOSIT_VOLUME"},
+	{remit.Exceeds, remit.ReasonRefundedWhole}:       {"604", "ERROR_DUPLICATE_BANK_WITHDRAWAL"}, // D4
+	{remit.InsufficientFunds, ""}:                    {"603", "ERROR_INSUFFICIENT_FUNDS"},
+	{remit.Unsupported, ""}:                          {"601", "ERROR_INVALID_FUNCTION"}, // D6
+	{remit.RateLimited, ""}:                          {"620", "ERROR_UNKNOWN"},
+	{remit.Unavailable, ""}:                          {"620", "ERROR_UNKNOWN"},
+}
+
+// problemOf puts any error into the provider's words.
+func problemOf(err error) problem {
+	e := remit.AsError(err)
+	if p, ok := problems[fault{e.Code, e.Reason}]; ok {
+		return p
+	}
+	if p, ok := problems[fault{e.Code, ""}]; ok {
+		return p
+	}
+	return problems[fault{remit.Internal, ""}]
+}

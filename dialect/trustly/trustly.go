@@ -1,0 +1,31 @@
+// Package trustly speaks Trustly's European API: JSON-RPC 1.1 over one URL,
+// signed both ways. What it must do is written down in
+// docs/spec/trustly-eu.md; where it had to choose, the choice has a number in
+// docs/reference/dialects/trustly-divergences.md.
+package trustly
+
+import "remit/dialect"
+
+// Name is the dialect's name.
+const Name = "trustly"
+
+// bodyBytesMax is the largest request that is read, in bytes.
+const bodyBytesMax = 64 << 10
+
+// Dialect is Trustly's European API. Its zero value is ready to use.
+type Dialect struct{}
+
+var _ dialect.Dialect = Dialect{}
+
+// Name is the dialect's name.
+func (Dialect) Name() string { return Name }
+
+// Routes are the path of the test system and the path of the live one. They
+// take every method, since the answer to a wrong one is the dialect's too.
+// docs/spec/trustly-eu.md#11-request-side.
+func (Dialect) Routes() []dialect.Route {
+	return []dialect.Route{{Path: "/api/1"}, {Path: "/api/1/{$}"}, {Path: "/1"}, {Path: "/1/{$}"}}
+}
+
+// BodyBytesMax is the largest request, in bytes.
+func (Dialect) BodyBytesMax() int64 { return bodyBytesMax }
