@@ -112,10 +112,15 @@ type BookedInstruction struct {
 // that it cannot undo.
 var ErrTooLate = errors.New("rail: the bank can no longer do that")
 
+// ErrOrder means that a simulated bank does not know the outcome or the
+// reason that an order names.
+var ErrOrder = errors.New("rail: the bank does not understand the order")
+
 // Steerable is a simulated rail, whose bank does as it is told.
 type Steerable interface {
 	// Steer decides what becomes of an instruction: one that the bank has, or
-	// one that it will be given. ErrTooLate if that can no longer be.
+	// one that it will be given. ErrTooLate if that can no longer be, ErrOrder
+	// if the order makes no sense.
 	Steer(ctx context.Context, endToEndID string, o Order) error
 	// Booked lists every instruction in the bank's journal, oldest first.
 	Booked(context.Context) ([]BookedInstruction, error)
