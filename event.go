@@ -80,7 +80,7 @@ type Work struct {
 	Merchant MerchantID
 	ID       WorkID
 	Kind     WorkKind
-	Subject  string    // of WorkSend the disbursement; of WorkDeliver the delivery's WorkID
+	Subject  string    // of WorkSend the disbursement; of WorkDeliver what the delivery tells of
 	Order    string    // work of one order is first tried in the order of its ids
 	Due      time.Time // of the business clock
 	Lease    time.Time // of the real clock: until then it is somebody's

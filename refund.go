@@ -183,7 +183,9 @@ func (r Refund) amount(p Payment) (money.Amount, error) {
 	if r.Omitted {
 		switch r.WhenOmitted {
 		case TakeLeft:
-			a.Minor = p.Left()
+			if a.Minor = p.Left(); a.Minor == 0 {
+				return a, exceeds(p, a)
+			}
 		case TakeWhole:
 			a.Minor = p.Amount.Minor
 		default:
