@@ -88,10 +88,10 @@ const (
 type Engine struct {
 	cfg   Config
 	lanes []*lane
-	wake  chan struct{}
 
 	mu      sync.RWMutex
 	closing bool
+	wakes   []chan struct{}
 	running sync.WaitGroup
 
 	numbers sync.Map // remit.MerchantID → vault.Numbers
@@ -117,7 +117,7 @@ func New(cfg Config) *Engine {
 	if cfg.Lanes == 0 {
 		cfg.Lanes = lanesDefault
 	}
-	e := &Engine{cfg: cfg, wake: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg}
 	for range cfg.Lanes {
 		l := newLane(e)
 		e.lanes = append(e.lanes, l)
@@ -195,13 +195,24 @@ func (e *Engine) Waiting() int {
 	return n
 }
 
-// Wake tells that work was written that may be due.
-func (e *Engine) Wake() <-chan struct{} { return e.wake }
+// Wake makes a channel that tells whenever work was written or done, so that
+// other work may be due.
+func (e *Engine) Wake() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := make(chan struct{}, 1)
+	e.wakes = append(e.wakes, c)
+	return c
+}
 
 func (e *Engine) ring() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, c := range e.wakes {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -1,0 +1,107 @@
+// Package node puts one process together, whatever it is for: the store, the
+// directory, the engine, and the loops that carry out what was caused.
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"remit"
+	"remit/dialect"
+	"remit/internal/check"
+	"remit/internal/clock"
+	"remit/internal/directory"
+	"remit/internal/engine"
+	"remit/internal/vault"
+	"remit/rail"
+	"remit/store"
+)
+
+// Config is what a process is made of.
+type Config struct {
+	Store     store.Store // migrated
+	MasterKey []byte      // vault.MasterKeyBytes of them
+	Dialects  []dialect.Dialect
+	Rails     []rail.Rail // refunds leave over the first
+	Clock     *clock.Clock
+	Real      func() time.Time
+	Rand      io.Reader
+	NewID     func(remit.MerchantID) string
+	Caller    engine.Caller
+	Lanes     int
+	Observer  engine.Observer
+	Log       *slog.Logger
+	Hook      func(point string)
+	// OneAtATime has the caused work run by Settle alone, one round after
+	// another, as a sandbox needs it: who moves the clock then sees all that
+	// fell due.
+	OneAtATime bool
+}
+
+// Node is one running process.
+type Node struct {
+	Store     store.Store
+	Vault     *vault.Vault
+	Directory *directory.Directory
+	Engine    *engine.Engine
+	Clock     *clock.Clock
+	Dialects  map[string]dialect.Dialect
+	Rails     map[string]rail.Rail
+
+	cfg Config
+}
+
+// Start makes a process ready to decide commands. Serve makes it carry out
+// what they cause.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.Store.Ready(ctx); err != nil {
+		return nil, err
+	}
+	v, err := vault.New(cfg.MasterKey, cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	if len(cfg.Rails) == 0 {
+		return nil, fmt.Errorf("no rail is configured: nothing could leave")
+	}
+	n := &Node{
+		Store: cfg.Store, Vault: v, Clock: cfg.Clock, cfg: cfg,
+		Dialects: map[string]dialect.Dialect{}, Rails: map[string]rail.Rail{},
+	}
+	for _, d := range cfg.Dialects {
+		n.Dialects[d.Name()] = d
+	}
+	for _, r := range cfg.Rails {
+		n.Rails[r.Name()] = r
+	}
+	n.Directory = directory.New(cfg.Store, v, n.Dialects, cfg.Rand, cfg.Clock.Now, cfg.Real)
+	if err := n.Directory.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	n.Engine = engine.New(engine.Config{
+		Store: cfg.Store, Vault: v, Directory: n.Directory, Dialects: n.Dialects, Rails: n.Rails, Rail: cfg.Rails[0].Name(),
+		Caller: cfg.Caller, Now: cfg.Clock.Now, Real: cfg.Real, NewID: cfg.NewID, Lanes: cfg.Lanes,
+		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed,
+	})
+	return n, nil
+}
+
+// Check recomputes the books from their transfers.
+func (n *Node) Check(ctx context.Context) (check.Report, error) {
+	return check.Run(ctx, n.Store, n.Vault, nil)
+}
+
+// AddMerchant makes a merchant; false if there is one of that id already.
+func (n *Node) AddMerchant(ctx context.Context, id remit.MerchantID, s remit.Settings) (bool, error) {
+	if !id.Valid() {
+		return false, remit.Errorf(remit.Invalid, "", "a merchant's id is 1 to 14 of a-z and 0-9")
+	}
+	return n.Store.AddMerchant(ctx, remit.Merchant{ID: id, Settings: s, Created: n.Clock.Now()})
+}
+
+// Close finishes the commands that wait. Serve must have returned. The store
+// stays open.
+func (n *Node) Close() { n.Engine.Close() }
