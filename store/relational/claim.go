@@ -1,0 +1,126 @@
+package relational
+
+import (
+	"context"
+	"time"
+
+	"remit"
+	"remit/store"
+)
+
+// free is the condition that a piece of work may be leased: nobody has it,
+// and each earlier piece of its order has been tried, or is gone.
+const free = `w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e WHERE e.merchant_id = w.merchant_id
+	AND e.order_key = w.order_key AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)))`
+
+// ofKind narrows work to a kind, or to none.
+const ofKind = ` AND (CAST($3 AS TEXT) = '' OR w.kind = $3)`
+
+// firstDue looks, merchant by merchant and without a lock, for the first
+// piece that is free and due.
+const firstDue = `SELECT merchant_id, due FROM (
+	SELECT m.merchant_id, (SELECT w.due FROM work w WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ofKind + `
+		ORDER BY w.due LIMIT 1) AS due
+	FROM merchants m) found WHERE due IS NOT NULL ORDER BY due, merchant_id`
+
+// claimable are one merchant's pieces to lease.
+var claimable = `SELECT ` + prefixed("w.", workColumns) + ` FROM work w WHERE w.due <= $1 AND ` + free + ofKind + `
+	AND w.merchant_id = $4 ORDER BY w.due, w.seq, w.n LIMIT $5`
+
+// forever is later than every time that is kept.
+const forever = 1<<63 - 1
+
+// Claim leases work that is due: an unlocked look for merchants that have
+// any, then a claim per merchant, each of a fair share.
+func (s *Store) Claim(ctx context.Context, c store.Claim) ([]remit.Work, error) {
+	found, err := s.due(ctx, micros(c.Now), micros(c.Real), c.Kind)
+	if err != nil || len(found) == 0 || c.Max <= 0 {
+		return nil, err
+	}
+	skip := c.Skip % len(found)
+	found = append(found[skip:], found[:skip]...)
+	found = found[:min(len(found), c.Max)]
+
+	tx := s.driver.Write()
+	defer tx.Close()
+	text := claimable
+	if s.driver.Locks() {
+		text += " FOR UPDATE OF w SKIP LOCKED"
+	}
+	var got []remit.Work
+	left := c.Max
+	claims := make([]Statement, len(found))
+	for i, d := range found {
+		share := (left + len(found) - i - 1) / (len(found) - i)
+		left -= share
+		claims[i] = Statement{
+			Text: text,
+			Args: []any{micros(c.Now), micros(c.Real), string(c.Kind), string(d.merchant), int64(share)},
+			Row: func(r Row) error {
+				w, err := scanWork(r)
+				w.Lease, w.Fence = c.Lease, w.Fence+1
+				got = append(got, w)
+				return err
+			},
+		}
+	}
+	if err := tx.Run(ctx, claims); err != nil {
+		return nil, s.driver.Classify(err)
+	}
+	if len(got) == 0 {
+		return nil, nil
+	}
+	leased, err := put(s, work, got, workRow)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(ctx, leased); err != nil {
+		return nil, s.driver.Classify(err)
+	}
+	return got, nil
+}
+
+// dueAt is the first piece of work of a merchant that is free.
+type dueAt struct {
+	merchant remit.MerchantID
+	due      int64
+}
+
+func (s *Store) due(ctx context.Context, now, real int64, kind remit.WorkKind) (found []dueAt, err error) {
+	err = s.read(ctx, Statement{Text: firstDue, Args: []any{now, real, string(kind)}, Row: func(r Row) error {
+		var d dueAt
+		err := r.Scan((*string)(&d.merchant), &d.due)
+		found = append(found, d)
+		return err
+	}})
+	return found, err
+}
+
+// NextDue is when the next piece of work that is free falls due.
+func (s *Store) NextDue(ctx context.Context, real time.Time) (time.Time, bool, error) {
+	found, err := s.due(ctx, forever, micros(real), "")
+	if err != nil || len(found) == 0 {
+		return time.Time{}, false, err
+	}
+	return moment(found[0].due), true, nil
+}
+
+// backlog counts the work of each kind, and what needs a person.
+const backlog = `SELECT
+	(SELECT COUNT(*) FROM work WHERE kind = 'send'),
+	(SELECT COUNT(*) FROM work WHERE kind = 'deliver'),
+	(SELECT COUNT(*) FROM work WHERE due <= $1),
+	(SELECT COALESCE(MIN(due), 0) FROM work WHERE due <= $1),
+	(SELECT COUNT(*) FROM deliveries WHERE state = 'dead'),
+	(SELECT COUNT(*) FROM disbursements WHERE stuck = 1)`
+
+// Backlog counts what waits.
+func (s *Store) Backlog(ctx context.Context, now time.Time) (b store.Backlog, err error) {
+	err = s.read(ctx, Statement{Text: backlog, Args: []any{micros(now)}, Row: func(r Row) error {
+		var oldest int64
+		err := r.Scan(&b.Send, &b.Deliver, &b.Due, &oldest, &b.Dead, &b.Stuck)
+		b.OldestDue = moment(oldest)
+		return err
+	}})
+	return b, err
+}

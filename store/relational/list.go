@@ -1,0 +1,244 @@
+package relational
+
+import (
+	"context"
+	"time"
+
+	"remit"
+	"remit/ledger"
+	"remit/store"
+)
+
+// all runs one query in a snapshot of its own, and gathers its rows.
+func all[T any](ctx context.Context, s *Store, scan func(Row) (T, error), query string, args ...any) (ts []T, err error) {
+	err = s.read(ctx, Statement{Text: query, Args: args, Row: func(r Row) error {
+		t, err := scan(r)
+		ts = append(ts, t)
+		return err
+	}})
+	return ts, err
+}
+
+// AddMerchant makes a merchant's row unless there is one.
+func (s *Store) AddMerchant(ctx context.Context, m remit.Merchant) (added bool, err error) {
+	args, err := merchantRow(m)
+	if err != nil {
+		return false, err
+	}
+	return s.add(ctx, "INSERT INTO merchants ("+merchantColumns+") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (merchant_id) DO NOTHING RETURNING merchant_id", args)
+}
+
+// add inserts one row, and tells whether it was new.
+func (s *Store) add(ctx context.Context, text string, args []any) (added bool, err error) {
+	err = s.write(ctx, Statement{Text: text, Args: args, Row: func(Row) error { added = true; return nil }})
+	return added && err == nil, err
+}
+
+// Merchants lists all merchants by id.
+func (s *Store) Merchants(ctx context.Context) ([]remit.Merchant, error) {
+	return all(ctx, s, scanMerchant, "SELECT "+merchantColumns+" FROM merchants ORDER BY merchant_id")
+}
+
+// Disbursements lists a merchant's, oldest first.
+func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disbursement, error) {
+	query := "SELECT " + disbursementColumns + " FROM disbursements WHERE merchant_id = $1"
+	args := []any{string(f.Merchant)}
+	switch {
+	case f.Payment != "":
+		query += " AND payment = $2 AND payment <> ''"
+		args = append(args, string(f.Payment))
+	case f.External != "":
+		query += ` AND ((external_id = $2 AND external_id <> '') OR (payment <> '' AND payment IN
+			(SELECT id FROM payments WHERE merchant_id = $1 AND external_id = $2)))`
+		args = append(args, f.External)
+	default:
+		query += " AND CAST($2 AS TEXT) = ''"
+		args = append(args, "")
+	}
+	query += " AND (CAST($3 AS TEXT) = '' OR state = $3) ORDER BY created, id LIMIT $4"
+	return all(ctx, s, scanDisbursement, query, append(args, string(f.State), int64(f.Max))...)
+}
+
+// Events lists what happened to one subject, in order.
+func (s *Store) Events(ctx context.Context, m remit.MerchantID, subject string) ([]remit.Event, error) {
+	return all(ctx, s, scanEvent, "SELECT "+eventColumns+" FROM events WHERE merchant_id = $1 AND subject = $2 ORDER BY seq", string(m), subject)
+}
+
+// Deliveries lists a merchant's deliveries with their tries, in order.
+func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]store.Delivered, error) {
+	const chosen = `FROM deliveries WHERE merchant_id = $1 AND (CAST($2 AS TEXT) = '' OR subject = $2)
+		AND (CAST($3 AS TEXT) = '' OR state = $3) ORDER BY seq, n LIMIT $4`
+	args := []any{string(f.Merchant), f.Subject, string(f.State), int64(f.Max)}
+	var ds []store.Delivered
+	at := map[remit.WorkID]int{}
+	deliveries := Statement{Text: "SELECT " + deliveryColumns + " " + chosen, Args: args, Row: func(r Row) error {
+		d, err := scanDelivery(r)
+		at[d.ID] = len(ds)
+		ds = append(ds, store.Delivered{Delivery: d})
+		return err
+	}}
+	tries := Statement{
+		Text: "SELECT " + tryColumns + " FROM tries WHERE merchant_id = $1 AND (seq, n) IN (SELECT seq, n " + chosen + ") ORDER BY seq, n, i",
+		Args: args,
+		Row: func(r Row) error {
+			t, err := scanTry(r)
+			if i, ok := at[t.Delivery]; ok {
+				ds[i].Log = append(ds[i].Log, t)
+			}
+			return err
+		},
+	}
+	return ds, s.read(ctx, deliveries, tries)
+}
+
+const credentialColumns = "dialect, principal, merchant_id, sealed, created"
+
+func scanCredential(r Row) (c store.Credential, err error) {
+	var created int64
+	err = r.Scan(&c.Dialect, &c.Principal, (*string)(&c.Merchant), (*string)(&c.Sealed), &created)
+	c.Created = moment(created)
+	return c, err
+}
+
+// Credential finds whose a principal is.
+func (s *Store) Credential(ctx context.Context, dialect, principal string) (store.Credential, bool, error) {
+	return first(all(ctx, s, scanCredential, "SELECT "+credentialColumns+" FROM credentials WHERE dialect = $1 AND principal = $2", dialect, principal))
+}
+
+// first is the only row of an answer, if there is one.
+func first[T any](ts []T, err error) (t T, ok bool, _ error) {
+	if err != nil || len(ts) == 0 {
+		return t, false, err
+	}
+	return ts[0], true, nil
+}
+
+// PutCredential keeps a credential, or replaces it.
+func (s *Store) PutCredential(ctx context.Context, c store.Credential) error {
+	return s.write(ctx, Statement{
+		Text: "INSERT INTO credentials (" + credentialColumns + `) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dialect, principal)
+			DO UPDATE SET merchant_id = excluded.merchant_id, sealed = excluded.sealed, created = excluded.created`,
+		Args: []any{c.Dialect, c.Principal, string(c.Merchant), string(c.Sealed), micros(c.Created)},
+	})
+}
+
+// Credentials lists a merchant's.
+func (s *Store) Credentials(ctx context.Context, m remit.MerchantID) ([]store.Credential, error) {
+	return all(ctx, s, scanCredential, "SELECT "+credentialColumns+" FROM credentials WHERE merchant_id = $1 ORDER BY dialect, principal", string(m))
+}
+
+const secretColumns = "name, version, sealed, created"
+
+func scanSecret(r Row) (x store.Secret, err error) {
+	var created int64
+	err = r.Scan(&x.Name, &x.Version, (*string)(&x.Sealed), &created)
+	x.Created = moment(created)
+	return x, err
+}
+
+// Secret reads a secret, the newest version if version is 0.
+func (s *Store) Secret(ctx context.Context, name string, version int64) (store.Secret, bool, error) {
+	return first(all(ctx, s, scanSecret, "SELECT "+secretColumns+` FROM secrets WHERE name = $1
+		AND (CAST($2 AS BIGINT) = 0 OR version = $2) ORDER BY version DESC LIMIT 1`, name, version))
+}
+
+// AddSecret keeps a secret unless its name and version are taken.
+func (s *Store) AddSecret(ctx context.Context, x store.Secret) (bool, error) {
+	return s.add(ctx, "INSERT INTO secrets ("+secretColumns+") VALUES ($1, $2, $3, $4) ON CONFLICT (name, version) DO NOTHING RETURNING version",
+		[]any{x.Name, x.Version, string(x.Sealed), micros(x.Created)})
+}
+
+// Cursor reads how far a rail's statements have been read.
+func (s *Store) Cursor(ctx context.Context, rail string) (position string, err error) {
+	err = s.read(ctx, Statement{Text: "SELECT position FROM cursors WHERE rail = $1", Args: []any{rail},
+		Row: func(r Row) error { return r.Scan(&position) }})
+	return position, err
+}
+
+// SetCursor keeps how far a rail's statements have been read.
+func (s *Store) SetCursor(ctx context.Context, rail, position string) error {
+	return s.write(ctx, Statement{
+		Text: "INSERT INTO cursors (rail, position) VALUES ($1, $2) ON CONFLICT (rail) DO UPDATE SET position = excluded.position",
+		Args: []any{rail, position},
+	})
+}
+
+// Forget deletes answers that expired before a time, merchant by merchant,
+// each under its lock.
+func (s *Store) Forget(ctx context.Context, before time.Time, max int) (int, error) {
+	ms, err := s.Merchants(ctx)
+	if err != nil {
+		return 0, err
+	}
+	forgotten := 0
+	for _, m := range ms {
+		if forgotten >= max {
+			break
+		}
+		n := 0
+		lock := s.find(merchantsLocked, []ref{{merchant: m.ID}}, func(Row) error { return nil })
+		err := s.write(ctx, lock[0], Statement{
+			Text: `DELETE FROM answers WHERE merchant_id = $1 AND (scope, key) IN
+				(SELECT scope, key FROM answers WHERE merchant_id = $1 AND expires < $2 ORDER BY expires LIMIT $3) RETURNING expires`,
+			Args: []any{string(m.ID), micros(before), int64(max - forgotten)},
+			Row:  func(Row) error { n++; return nil },
+		})
+		if err != nil {
+			return forgotten, err
+		}
+		forgotten += n
+	}
+	return forgotten, nil
+}
+
+// Audit shows everything in one snapshot, row by row as it comes.
+func (s *Store) Audit(ctx context.Context, v store.Visitor) error {
+	tx := s.driver.Read()
+	defer tx.Close()
+	var ms []remit.Merchant
+	list := Statement{Text: "SELECT " + merchantColumns + " FROM merchants ORDER BY merchant_id", Row: func(r Row) error {
+		m, err := scanMerchant(r)
+		ms = append(ms, m)
+		return err
+	}}
+	if err := tx.Run(ctx, []Statement{list}); err != nil {
+		return s.driver.Classify(err)
+	}
+	for _, m := range ms {
+		if err := v.Merchant(m); err != nil {
+			return err
+		}
+		var books []ledger.Account
+		err := tx.Run(ctx, []Statement{
+			visit(m.ID, "events", eventColumns, "seq", scanEvent, v.Event),
+			visit(m.ID, "payments", paymentColumns, "id", scanPayment, v.Payment),
+			visit(m.ID, "disbursements", disbursementColumns, "id", scanDisbursement, v.Disbursement),
+			visit(m.ID, "accounts", accountColumns, "currency, path", scanAccount, func(a ownedAccount) error {
+				books = append(books, a.Account)
+				return nil
+			}),
+		})
+		if err != nil {
+			return s.driver.Classify(err)
+		}
+		if err := v.Accounts(m.ID, books); err != nil {
+			return err
+		}
+	}
+	return tx.Commit(ctx, nil)
+}
+
+// visit shows a merchant's rows of one table.
+func visit[T any](m remit.MerchantID, table, columns, order string, scan func(Row) (T, error), show func(T) error) Statement {
+	return Statement{
+		Text: "SELECT " + columns + " FROM " + table + " WHERE merchant_id = $1 ORDER BY " + order,
+		Args: []any{string(m)},
+		Row: func(r Row) error {
+			t, err := scan(r)
+			if err != nil {
+				return err
+			}
+			return show(t)
+		},
+	}
+}

@@ -1,0 +1,183 @@
+-- +goose Up
+
+-- One text for SQLite and PostgreSQL. Money is BIGINT in minor units, a time
+-- is BIGINT in microseconds since 1970 (0 is no time), an id is TEXT. Every
+-- key of a merchant's table starts with merchant_id, so that the table can be
+-- distributed by it. No foreign keys: whoever writes holds the merchant's row,
+-- and the audit recomputes the rest.
+
+CREATE TABLE merchants (
+    merchant_id TEXT   NOT NULL PRIMARY KEY,
+    settings    TEXT   NOT NULL,
+    created     BIGINT NOT NULL,
+    seq         BIGINT NOT NULL CHECK (seq >= 0),
+    head        TEXT   NOT NULL,
+    numbers     BIGINT NOT NULL CHECK (numbers >= 0)
+);
+
+CREATE TABLE accounts (
+    merchant_id TEXT   NOT NULL,
+    currency    TEXT   NOT NULL,
+    path        TEXT   NOT NULL,
+    debits      BIGINT NOT NULL CHECK (debits >= 0),
+    credits     BIGINT NOT NULL CHECK (credits >= 0),
+    held        BIGINT NOT NULL CHECK (held >= 0),
+    PRIMARY KEY (merchant_id, currency, path),
+    CHECK (credits - debits >= held OR path LIKE 'world/%' OR path LIKE 'owed/%')
+);
+
+CREATE TABLE payments (
+    merchant_id      TEXT   NOT NULL,
+    id               TEXT   NOT NULL,
+    dialect          TEXT   NOT NULL,
+    external_id      TEXT   NOT NULL,
+    minor            BIGINT NOT NULL CHECK (minor > 0),
+    currency         TEXT   NOT NULL,
+    state            TEXT   NOT NULL,
+    refunded_minor   BIGINT NOT NULL CHECK (refunded_minor >= 0),
+    refunds_live     BIGINT NOT NULL CHECK (refunds_live >= 0),
+    refunds_waiting  BIGINT NOT NULL CHECK (refunds_waiting >= 0 AND refunds_waiting <= refunds_live),
+    funding          TEXT   NOT NULL,
+    notification_url TEXT   NOT NULL,
+    order_reference  TEXT   NOT NULL,
+    payer_account    TEXT   NOT NULL,
+    payer_name       TEXT   NOT NULL,
+    attributes       TEXT   NOT NULL,
+    opened           BIGINT NOT NULL,
+    updated          BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id, id),
+    CHECK (refunded_minor <= minor)
+);
+CREATE UNIQUE INDEX payments_external ON payments (merchant_id, external_id);
+
+CREATE TABLE disbursements (
+    merchant_id TEXT   NOT NULL,
+    id          TEXT   NOT NULL,
+    kind        TEXT   NOT NULL,
+    payment     TEXT   NOT NULL,
+    dialect     TEXT   NOT NULL,
+    external_id TEXT   NOT NULL,
+    minor       BIGINT NOT NULL CHECK (minor > 0),
+    created     BIGINT NOT NULL,
+    updated     BIGINT NOT NULL,
+    stuck       BIGINT NOT NULL,
+    currency    TEXT   NOT NULL,
+    state       TEXT   NOT NULL,
+    waiting_for TEXT   NOT NULL,
+    reason      TEXT   NOT NULL,
+    reference   TEXT   NOT NULL,
+    rail        TEXT   NOT NULL,
+    hold        TEXT   NOT NULL,
+    paid        TEXT   NOT NULL,
+    PRIMARY KEY (merchant_id, id)
+);
+CREATE INDEX disbursements_payment ON disbursements (merchant_id, payment) WHERE payment <> '';
+CREATE INDEX disbursements_external ON disbursements (merchant_id, external_id) WHERE external_id <> '';
+CREATE INDEX disbursements_stuck ON disbursements (merchant_id) WHERE stuck = 1;
+
+-- transfers holds an event's transfers, one a line; their ids follow from seq.
+CREATE TABLE events (
+    merchant_id TEXT   NOT NULL,
+    seq         BIGINT NOT NULL CHECK (seq > 0),
+    at          BIGINT NOT NULL,
+    subject     TEXT   NOT NULL,
+    kind        TEXT   NOT NULL,
+    actor       TEXT   NOT NULL,
+    evidence    TEXT   NOT NULL,
+    cause       TEXT   NOT NULL,
+    transfers   TEXT   NOT NULL,
+    link        TEXT   NOT NULL,
+    PRIMARY KEY (merchant_id, seq)
+);
+CREATE INDEX events_subject ON events (merchant_id, subject);
+
+CREATE TABLE answers (
+    merchant_id  TEXT   NOT NULL,
+    scope        TEXT   NOT NULL,
+    key          TEXT   NOT NULL,
+    digest       TEXT   NOT NULL,
+    code         TEXT   NOT NULL,
+    reason       TEXT   NOT NULL,
+    disbursement TEXT   NOT NULL,
+    form         TEXT   NOT NULL,
+    cause        TEXT   NOT NULL,
+    key_version  BIGINT NOT NULL,
+    at           BIGINT NOT NULL,
+    expires      BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id, scope, key)
+);
+CREATE INDEX answers_expires ON answers (merchant_id, expires);
+
+-- tried is 0 until the work has been tried once; what comes later in its
+-- order waits for that.
+CREATE TABLE work (
+    merchant_id TEXT   NOT NULL,
+    seq         BIGINT NOT NULL,
+    n           BIGINT NOT NULL,
+    kind        TEXT   NOT NULL,
+    subject     TEXT   NOT NULL,
+    order_key   TEXT   NOT NULL,
+    due         BIGINT NOT NULL,
+    lease       BIGINT NOT NULL,
+    fence       BIGINT NOT NULL CHECK (fence >= 0),
+    tries       BIGINT NOT NULL CHECK (tries >= 0),
+    PRIMARY KEY (merchant_id, seq, n)
+);
+CREATE INDEX work_due ON work (merchant_id, due);
+CREATE INDEX work_order ON work (merchant_id, order_key);
+
+CREATE TABLE deliveries (
+    merchant_id TEXT   NOT NULL,
+    seq         BIGINT NOT NULL,
+    n           BIGINT NOT NULL,
+    dialect     TEXT   NOT NULL,
+    subject     TEXT   NOT NULL,
+    kind        TEXT   NOT NULL,
+    url         TEXT   NOT NULL,
+    content     TEXT   NOT NULL,
+    key_version BIGINT NOT NULL,
+    state       TEXT   NOT NULL,
+    tries       BIGINT NOT NULL CHECK (tries >= 0),
+    created     BIGINT NOT NULL,
+    updated     BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id, seq, n)
+);
+CREATE INDEX deliveries_subject ON deliveries (merchant_id, subject);
+CREATE INDEX deliveries_dead ON deliveries (merchant_id) WHERE state = 'dead';
+
+CREATE TABLE tries (
+    merchant_id TEXT   NOT NULL,
+    seq         BIGINT NOT NULL,
+    n           BIGINT NOT NULL,
+    i           BIGINT NOT NULL CHECK (i > 0),
+    at          BIGINT NOT NULL,
+    took        BIGINT NOT NULL,
+    status      BIGINT NOT NULL,
+    problem     TEXT   NOT NULL,
+    response    TEXT   NOT NULL,
+    PRIMARY KEY (merchant_id, seq, n, i)
+);
+
+-- What follows is small, rarely written, and belongs to no merchant alone.
+
+CREATE TABLE credentials (
+    dialect     TEXT   NOT NULL,
+    principal   TEXT   NOT NULL,
+    merchant_id TEXT   NOT NULL,
+    sealed      TEXT   NOT NULL,
+    created     BIGINT NOT NULL,
+    PRIMARY KEY (dialect, principal)
+);
+
+CREATE TABLE secrets (
+    name    TEXT   NOT NULL,
+    version BIGINT NOT NULL CHECK (version > 0),
+    sealed  TEXT   NOT NULL,
+    created BIGINT NOT NULL,
+    PRIMARY KEY (name, version)
+);
+
+CREATE TABLE cursors (
+    rail     TEXT NOT NULL PRIMARY KEY,
+    position TEXT NOT NULL
+);

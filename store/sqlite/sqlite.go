@@ -1,0 +1,226 @@
+// Package sqlite keeps everything in one SQLite file beside the process: one
+// writer, readers that never wait for it, and every commit on disk before it
+// is answered.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"remit/store"
+	"remit/store/relational"
+)
+
+const (
+	readersMax  = 4                // connections that read at a time
+	busyTimeout = 10 * time.Second // to wait for another process that writes
+)
+
+// Store is a store.Store in one SQLite file.
+type Store struct{ *relational.Store }
+
+// Open opens the file, and makes it if there is none. It does not migrate.
+func Open(ctx context.Context, path string) (*Store, error) {
+	return OpenWith(ctx, path, relational.Options{})
+}
+
+// OpenWith opens the file with options.
+func OpenWith(ctx context.Context, path string, o relational.Options) (*Store, error) {
+	d := &driver{writers: make(chan *session, 1), readers: make(chan *session, readersMax)}
+	var err error
+	if d.db, err = sql.Open("sqlite", source(path)); err != nil {
+		return nil, err
+	}
+	for range cap(d.writers) {
+		if err = d.connect(ctx, d.writers, "BEGIN IMMEDIATE"); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
+	for range cap(d.readers) {
+		if err = d.connect(ctx, d.readers, "BEGIN"); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
+	return &Store{relational.New(d, o)}, nil
+}
+
+// source is the file with what every connection to it is set to.
+func source(path string) string {
+	q := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"temp_store(MEMORY)",
+	}}
+	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
+}
+
+// driver holds a writing connection and some that read, each free for one
+// transaction at a time.
+type driver struct {
+	db      *sql.DB
+	all     []*session
+	writers chan *session
+	readers chan *session
+}
+
+// session is one connection with its prepared statements.
+type session struct {
+	conn  *sql.Conn
+	begin string
+	stmts map[string]*sql.Stmt
+}
+
+func (d *driver) connect(ctx context.Context, pool chan *session, begin string) error {
+	c, err := d.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	s := &session{conn: c, begin: begin, stmts: map[string]*sql.Stmt{}}
+	d.all = append(d.all, s)
+	pool <- s
+	return nil
+}
+
+func (d *driver) Write() relational.Tx { return &tx{pool: d.writers} }
+func (d *driver) Read() relational.Tx  { return &tx{pool: d.readers} }
+func (d *driver) Locks() bool          { return false }
+func (d *driver) Tuning() []string     { return nil }
+
+func (d *driver) Clock() string { return "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)" }
+
+func (d *driver) Migrator() (*sql.DB, goose.Dialect, []goose.ProviderOption, error) {
+	return d.db, goose.DialectSQLite3, nil, nil
+}
+
+func (d *driver) Close() error {
+	var errs []error
+	for _, s := range d.all {
+		for _, st := range s.stmts {
+			errs = append(errs, st.Close())
+		}
+		errs = append(errs, s.conn.Close())
+	}
+	return errors.Join(append(errs, d.db.Close())...)
+}
+
+// primary masks the extended part of an error code away.
+const primary = 0xff
+
+// Classify tells errors that no retry can mend.
+func (d *driver) Classify(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) || errors.Is(err, store.ErrUnclear) {
+		return err
+	}
+	switch e.Code() & primary {
+	case lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_TOOBIG:
+		return fmt.Errorf("%w: %w", store.ErrData, err)
+	case lib.SQLITE_ERROR:
+		// The texts are all ours: what they name is missing.
+		return fmt.Errorf("%w: %w", store.ErrSchema, err)
+	}
+	return err
+}
+
+// tx is a transaction on a connection of its pool. Once it has begun it is
+// not interrupted: it is short, and nothing in it waits.
+type tx struct {
+	pool chan *session
+	s    *session // once begun
+	done bool     // committed, or certainly taken back
+}
+
+func (t *tx) Run(ctx context.Context, st []relational.Statement) error {
+	if t.s == nil {
+		if err := t.start(ctx); err != nil {
+			return err
+		}
+	}
+	for _, x := range st {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.s.run(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) start(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case t.s = <-t.pool:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if _, err := t.s.conn.ExecContext(context.Background(), t.s.begin); err != nil {
+		t.done = true
+		return err
+	}
+	return nil
+}
+
+// Commit commits. Whatever COMMIT itself complains of leaves open what a
+// power cut would find.
+func (t *tx) Commit(ctx context.Context, st []relational.Statement) error {
+	if err := t.Run(ctx, st); err != nil {
+		return err
+	}
+	if err := t.s.run(relational.Statement{Text: "COMMIT"}); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnclear, err)
+	}
+	t.done = true
+	return nil
+}
+
+func (t *tx) Close() {
+	if t.s == nil {
+		return
+	}
+	if !t.done {
+		// An error says that the database has rolled back by itself.
+		_, _ = t.s.conn.ExecContext(context.Background(), "ROLLBACK")
+	}
+	t.pool <- t.s
+	t.s = nil
+}
+
+// run runs one statement, prepared once.
+func (s *session) run(x relational.Statement) error {
+	ctx := context.Background()
+	st, ok := s.stmts[x.Text]
+	if !ok {
+		var err error
+		if st, err = s.conn.PrepareContext(ctx, x.Text); err != nil {
+			return err
+		}
+		s.stmts[x.Text] = st
+	}
+	if x.Row == nil {
+		_, err := st.ExecContext(ctx, x.Args...)
+		return err
+	}
+	rows, err := st.QueryContext(ctx, x.Args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := x.Row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
