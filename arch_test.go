@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"money"},
 	{"ledger"},
 	{"."},
-	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/pgtest"},
+	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/metrics", "internal/pgtest"},
 	{"store/relational"},
 	{"dialect/*", "rail/*", "store/*"},
 	{"internal/directory", "internal/webhook", "internal/outbox", "internal/check"},

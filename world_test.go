@@ -116,6 +116,11 @@ func (w *world) do(c Command) (Change, error) {
 		}
 		return change, err
 	}
+	for _, e := range change.Events {
+		if h := c.Header(); e.Cause != h.ID || e.Actor != h.Actor || e.Evidence != h.Evidence || e.Merchant != h.Merchant || !e.At.Equal(w.now) {
+			w.t.Fatalf("%T: the event does not tell what caused it: %+v", c, e)
+		}
+	}
 	w.keep(change)
 	return change, nil
 }

@@ -2,7 +2,7 @@ package ledger
 
 import "fmt"
 
-// Audit makes the books anew from their transfers alone, in the order in
+// Audit makes one merchant's books anew from their transfers alone, in the order in
 // which these were written, and tells what is wrong with them. It trusts no
 // balance that anybody stored.
 type Audit struct {
@@ -10,14 +10,14 @@ type Audit struct {
 
 	mayGoNegative func(AccountID) bool
 	holds         map[string]Transfer // open, by id
-	seen          map[string]Transfer // posts that may be cited; only where cited later
+	posted        map[string]Transfer // and not reversed, by id
 	count         int
 }
 
 // NewAudit starts an audit of empty books. mayGoNegative is the chart's word
 // on which accounts may be overdrawn.
 func NewAudit(mayGoNegative func(AccountID) bool) *Audit {
-	return &Audit{Books: Books{}, mayGoNegative: mayGoNegative, holds: map[string]Transfer{}, seen: map[string]Transfer{}}
+	return &Audit{Books: Books{}, mayGoNegative: mayGoNegative, holds: map[string]Transfer{}, posted: map[string]Transfer{}}
 }
 
 // Add carries out the next transfer. An error means that the transfer is
@@ -30,11 +30,12 @@ func (a *Audit) Add(t Transfer) error {
 			a.Books[id] = Account{ID: id, Currency: t.Amount.Currency, MayGoNegative: a.mayGoNegative(id)}
 		}
 	}
+	_, held := a.holds[t.ID]
+	if _, posted := a.posted[t.ID]; held || posted {
+		return fmt.Errorf("transfer %s: its id was used before", t.ID)
+	}
 	switch t.Step {
 	case Hold:
-		if _, twice := a.holds[t.ID]; twice {
-			return fmt.Errorf("transfer %s: its id was used before", t.ID)
-		}
 		a.holds[t.ID] = t
 	case PostHold, Void:
 		h, open := a.holds[t.Cites]
@@ -48,13 +49,13 @@ func (a *Audit) Add(t Transfer) error {
 	}
 	if t.Step == PostHold || t.Step == Post {
 		if t.Step == Post && t.Cites != "" {
-			p, ok := a.seen[t.Cites]
+			p, ok := a.posted[t.Cites]
 			if !ok || p.Amount != t.Amount || p.From != t.To || p.To != t.From {
 				return fmt.Errorf("transfer %s is not the reverse of %s", t.ID, t.Cites)
 			}
-			delete(a.seen, t.Cites)
+			delete(a.posted, t.Cites)
 		} else {
-			a.seen[t.ID] = t
+			a.posted[t.ID] = t
 		}
 	}
 	if err := a.Books.Apply(t); err != nil {

@@ -14,19 +14,18 @@ import (
 // Currency is an ISO 4217 code in capitals, such as EUR.
 type Currency string
 
-// amended lists the currencies that the ISO table in use leaves out.
-var amended = map[Currency]int{
-	"HRK": 2, // withdrawn in 2023; old payments may still be given back
+// noMoney lists the codes of ISO 4217 that have no minor unit, since nobody
+// pays in them: metals, units of account, tests, none at all.
+var noMoney = map[Currency]bool{
+	"XAG": true, "XAU": true, "XBA": true, "XBB": true, "XBC": true, "XBD": true, "XDR": true,
+	"XPD": true, "XPT": true, "XSU": true, "XTS": true, "XUA": true, "XXX": true,
 }
 
 // Digits is how many decimal digits the currency's minor unit has by ISO
-// 4217, and whether the currency exists at all.
+// 4217, and whether there is such a currency to pay in.
 func (c Currency) Digits() (int, bool) {
-	if n, ok := amended[c]; ok {
-		return n, true
-	}
 	code, ok := iso4217.Lookup(string(c))
-	if !ok || code.Code != string(c) {
+	if !ok || code.Code != string(c) || noMoney[c] {
 		return 0, false
 	}
 	return int(code.DecimalPlaces), true

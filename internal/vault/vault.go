@@ -153,18 +153,21 @@ func (k Numbers) At(n int64) string {
 	}
 }
 
+// permute runs a balanced Feistel network over twice halfBits.
 func (k Numbers) permute(x uint64) uint64 {
 	l, r := x>>halfBits, x&halfMask
-	mac := hmac.New(sha256.New, k.key)
-	var in [9]byte
-	var sum [sha256.Size]byte
 	for i := range rounds {
-		mac.Reset()
-		in[0] = byte(i)
-		binary.BigEndian.PutUint64(in[1:], r)
-		mac.Write(in[:])
-		f := binary.BigEndian.Uint64(mac.Sum(sum[:0])) & halfMask
-		l, r = r, l^f
+		l, r = r, l^k.round(i, r)
 	}
 	return l<<halfBits | r
+}
+
+// round is what one round of the network mixes in.
+func (k Numbers) round(i int, half uint64) uint64 {
+	var in [9]byte
+	in[0] = byte(i)
+	binary.BigEndian.PutUint64(in[1:], half)
+	mac := hmac.New(sha256.New, k.key)
+	mac.Write(in[:])
+	return binary.BigEndian.Uint64(mac.Sum(nil)) & halfMask
 }
