@@ -154,6 +154,18 @@ func TestTheSecondRefund(t *testing.T) {
 	w.check()
 }
 
+// TestNoMoneyIsPromisedTwice: what is held for one refund is not there for
+// the next, though it has not left yet.
+func TestNoMoneyIsPromisedTwice(t *testing.T) {
+	w := newWorld(t)
+	p := w.pay(10_000, PaymentFunded)
+	w.must(TopUp{Head: w.head(), Amount: eur(-5_000)})
+	w.refunded(p, 4_000, Accepted)
+	w.refused(w.refund(p, 1_001), InsufficientFunds, "")
+	w.must(w.refund(p, 1_000))
+	w.check()
+}
+
 // TestAKeyBindsWhatWasAccepted: the same request under the same key is the
 // same disbursement, until the key expires; another request is refused.
 func TestAKeyBindsWhatWasAccepted(t *testing.T) {
