@@ -52,6 +52,30 @@ func (r RecordTry) Decide(f Facts) (Change, error) {
 	return c, nil
 }
 
+// PutOff is a command that gives a claimed piece of work back undone: nothing
+// was tried, and it is due again after a while.
+type PutOff struct {
+	Head
+	Work  Work // the claimed one
+	Again time.Duration
+}
+
+// Header is the command's head.
+func (p PutOff) Header() Head { return p.Head }
+
+// Needs is what the decision looks at.
+func (p PutOff) Needs() Needs { return Needs{Work: []WorkID{p.Work.ID}, NoBooks: true} }
+
+// Decide ends the lease.
+func (p PutOff) Decide(f Facts) (Change, error) {
+	if f.lost(p.Work) {
+		return Change{}, ErrLost
+	}
+	w := f.Work[p.Work.ID]
+	w.Lease, w.Due = time.Time{}, f.Now.Add(p.Again)
+	return Change{Merchant: f.Merchant, Work: []Work{w}}, nil
+}
+
 // Redeliver is a command that makes a delivery once more: one that was given
 // up, or one that the merchant wants again.
 type Redeliver struct {

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/webhook"
 	"remit/store"
 )
 
@@ -34,7 +36,11 @@ func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
 	if err != nil {
 		return err
 	}
-	try := e.try(ctx, speaks, d, out, to)
+	try, err := e.try(ctx, speaks, d, out, to)
+	if errors.Is(err, webhook.ErrBusy) {
+		_, err = e.Do(ctx, remit.PutOff{Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Again: busyAgain})
+		return err
+	}
 	e.cfg.Hook(PointDelivered)
 	wait, more := speaks.Retry(d.Tries + 1)
 	_, err = e.Do(ctx, remit.RecordTry{
@@ -43,11 +49,14 @@ func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
 	return err
 }
 
+// busyAgain is when a delivery is made whose host had too many calls running.
+const busyAgain = time.Second
+
 // responseBytesMax is how much of a merchant's answer to a notification is
 // kept, in bytes.
 const responseBytesMax = 2 << 10
 
-func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, out dialect.Outgoing, to dialect.Caller) remit.Try {
+func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, out dialect.Outgoing, to dialect.Caller) (remit.Try, error) {
 	t := remit.Try{At: e.now()}
 	reply, took, err := e.cfg.Caller.Send(ctx, d.Notice.URL, out)
 	t.Took = took.Truncate(time.Microsecond)
@@ -60,7 +69,7 @@ func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delive
 		t.Problem, result = text(err.Error()), "refused"
 	}
 	e.cfg.Observer.Delivery(d.Dialect, d.Notice.Kind, result, took)
-	return t
+	return t, err
 }
 
 // text makes what a stranger sent fit to be kept: short, valid, without NUL.
