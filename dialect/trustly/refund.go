@@ -30,8 +30,7 @@ var refund = method{
 func decodeRefund(c *call) dialect.Operation {
 	r := &dialect.Refund{
 		Refund: remit.Refund{
-			Dialect: Name,
-			Key:     strings.ToLower(c.uuid), Form: c.alg.name, Remember: uuidRemembered, RefusalsBind: true,
+			Key: strings.ToLower(c.uuid), Form: c.alg.name, Remember: uuidRemembered, RefusalsBind: true,
 			WhenOmitted: remit.Refuse, WhenUnfunded: remit.Wait, WhenShort: remit.Refuse, OneWaiting: true,
 		},
 		Content: c.content(),
