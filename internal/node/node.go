@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"remit"
@@ -15,6 +16,7 @@ import (
 	"remit/internal/clock"
 	"remit/internal/directory"
 	"remit/internal/engine"
+	"remit/internal/outbox"
 	"remit/internal/vault"
 	"remit/rail"
 	"remit/store"
@@ -51,7 +53,9 @@ type Node struct {
 	Dialects  map[string]dialect.Dialect
 	Rails     map[string]rail.Rail
 
-	cfg Config
+	cfg           Config
+	send, deliver *outbox.Loop
+	settling      sync.Mutex
 }
 
 // Start makes a process ready to decide commands. Serve makes it carry out
@@ -59,6 +63,9 @@ type Node struct {
 func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Store.Ready(ctx); err != nil {
 		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	v, err := vault.New(cfg.MasterKey, cfg.Rand)
 	if err != nil {
@@ -86,6 +93,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		Caller: cfg.Caller, Now: cfg.Clock.Now, Real: cfg.Real, NewID: cfg.NewID, Lanes: cfg.Lanes,
 		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed,
 	})
+	n.send, n.deliver = n.loop(remit.WorkSend, sendWorkers), n.loop(remit.WorkDeliver, deliverWorkers)
 	return n, nil
 }
 

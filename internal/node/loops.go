@@ -1,0 +1,157 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"remit"
+	"remit/internal/outbox"
+	"remit/rail"
+)
+
+// How often the loops do what nobody wakes them for, in real time.
+const (
+	bankEvery    = time.Second      // a simulated bank's own work, and every rail's statements
+	refreshEvery = 30 * time.Second // our keys, which another process may have made anew
+	forgetEvery  = 10 * time.Minute
+	forgetMax    = 10_000          // expired answers that go at once
+	workLease    = 2 * time.Minute // longer than any call to a rail or a merchant
+)
+
+// How much is done at once.
+const (
+	sendWorkers     = 64
+	deliverWorkers  = 32
+	settleRoundsMax = 10_000 // of Settle, in each of which something happened
+)
+
+func (n *Node) loop(kind remit.WorkKind, workers int) *outbox.Loop {
+	return &outbox.Loop{
+		Kind: kind, Workers: workers, Lease: workLease, Claim: n.Store.Claim, Run: n.Engine.Run,
+		Now: n.Clock.Now, Real: n.cfg.Real, NextDue: n.Store.NextDue, Wake: n.Engine.Wake(), Report: n.report,
+	}
+}
+
+func (n *Node) report(w *remit.Work, err error) {
+	if w == nil {
+		n.cfg.Log.Error("work could not be leased", "error", err)
+		return
+	}
+	n.cfg.Log.Error("a piece of work failed, and will be leased again", "merchant", w.Merchant, "work", w.ID.String(), "kind", w.Kind, "error", err)
+}
+
+// Serve carries out what the engine's commits cause, until ctx ends and what
+// runs is finished.
+func (n *Node) Serve(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { n.every(ctx, refreshEvery, "keys", n.Directory.Prepare) })
+	all.Go(func() { n.every(ctx, forgetEvery, "answers", n.forget) })
+	if n.cfg.OneAtATime {
+		n.settleOn(ctx)
+		return
+	}
+	all.Go(func() { n.send.Serve(ctx) })
+	all.Go(func() { n.deliver.Serve(ctx) })
+	n.every(ctx, bankEvery, "banks", func(ctx context.Context) error {
+		_, err := n.banks(ctx)
+		return err
+	})
+}
+
+func (n *Node) every(ctx context.Context, d time.Duration, what string, f func(context.Context) error) {
+	t := time.NewTicker(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				n.cfg.Log.Error("a periodic duty failed", "of", what, "error", err)
+			}
+		}
+	}
+}
+
+func (n *Node) forget(ctx context.Context) error {
+	_, err := n.Store.Forget(ctx, n.Clock.Now(), forgetMax)
+	return err
+}
+
+// settleOn settles whenever there is something new, or something may have
+// fallen due.
+func (n *Node) settleOn(ctx context.Context) {
+	wake := n.Engine.Wake()
+	t := time.NewTicker(bankEvery)
+	defer t.Stop()
+	for {
+		if _, err := n.Settle(ctx); err != nil && ctx.Err() == nil {
+			n.cfg.Log.Error("what is due could not be run", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-t.C:
+		}
+	}
+}
+
+// banks has simulated banks do what fell due, and reads all statements. It
+// says how many lines were read.
+func (n *Node) banks(ctx context.Context) (lines int, err error) {
+	for name, r := range n.Rails {
+		if s, ok := r.(rail.Steerable); ok {
+			err = errors.Join(err, s.Run(ctx))
+		}
+		read, failed := n.Engine.ReadStatements(ctx, name)
+		lines, err = lines+read, errors.Join(err, failed)
+	}
+	return lines, err
+}
+
+// Settle runs all that is due by the clock: banks, statements, sendings and
+// deliveries, and what these cause, until nothing is. It says how many pieces
+// of work it ran.
+func (n *Node) Settle(ctx context.Context) (ran int, err error) {
+	n.settling.Lock()
+	defer n.settling.Unlock()
+	for range settleRoundsMax {
+		lines, err := n.banks(ctx)
+		if err != nil {
+			return ran, err
+		}
+		sent, err := n.send.Drain(ctx)
+		ran += sent
+		if err != nil {
+			return ran, err
+		}
+		delivered, err := n.deliver.Drain(ctx)
+		ran += delivered
+		if err != nil || lines+sent+delivered == 0 {
+			return ran, err
+		}
+	}
+	return ran, errors.New("node: there is always more that is due")
+}
+
+// NextDue is when something falls due next: a piece of work, or a simulated
+// bank's own doing. False if nothing will.
+func (n *Node) NextDue(ctx context.Context) (next time.Time, any bool, err error) {
+	next, any, err = n.Store.NextDue(ctx, n.cfg.Real())
+	for _, r := range n.Rails {
+		s, ok := r.(rail.Steerable)
+		if !ok || err != nil {
+			continue
+		}
+		at, some, failed := s.NextDue(ctx)
+		err = failed
+		if some && (!any || at.Before(next)) {
+			next, any = at, true
+		}
+	}
+	return next, any, err
+}
