@@ -45,5 +45,5 @@ soak: ## the random walks, WALKS of them instead of 1,000
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-docs: ## the glossary of states, tables and pages that are checked against the code
-	go test -run 'TestTheDocsSay' ./...
+docs: ## write the tables of the pages anew that are made from the code
+	go test . -run Page -update
