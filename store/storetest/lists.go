@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"remit"
+	"remit/store"
+)
+
+// same compares what a listing gave.
+func same(t *testing.T, what string, got any, err error, want any) {
+	t.Helper()
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: -want +got\n%s", what, diff)
+	}
+}
+
+// filtersChoose lists by each filter, and by two of them.
+func filtersChoose(t *testing.T, s store.Store) {
+	ctx, w := t.Context(), fullWrites()
+	must(t, found(ctx, s, globex))
+	must(t, step(ctx, s, globex))
+	update(t, s, locked(acme), w)
+	d1, d2 := w.Disbursements[0], w.Disbursements[1]
+	for _, c := range []struct {
+		f    store.Filter
+		want []remit.Disbursement
+	}{
+		{store.Filter{}, []remit.Disbursement{d2, d1}}, // d2 has no time: it is the oldest
+		{store.Filter{Max: 1}, []remit.Disbursement{d2}},
+		{store.Filter{Payment: "p1"}, []remit.Disbursement{d1}},
+		{store.Filter{Payment: "p2"}, nil},
+		{store.Filter{External: "1000000001"}, []remit.Disbursement{d1}},
+		{store.Filter{External: "x1"}, []remit.Disbursement{d1}},
+		{store.Filter{External: "n1"}, nil},
+		{store.Filter{State: remit.Accepted}, []remit.Disbursement{d2}},
+		{store.Filter{State: remit.Accepted, Payment: "p1"}, nil},
+		{store.Filter{State: remit.Waiting, External: "x1"}, []remit.Disbursement{d1}},
+	} {
+		c.f.Merchant = acme
+		if c.f.Max == 0 {
+			c.f.Max = 10
+		}
+		got, err := s.Disbursements(ctx, c.f)
+		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
+	}
+	for subject, want := range map[string][]remit.Event{"d1": w.Events[:1], "": w.Events[1:], "d2": nil} {
+		got, err := s.Events(ctx, acme, subject)
+		same(t, "events of "+subject, got, err, want)
+	}
+	dead, bare := store.Delivered{Delivery: w.Deliveries[0], Log: w.Tries}, store.Delivered{Delivery: w.Deliveries[1]}
+	for _, c := range []struct {
+		f    store.DeliveryFilter
+		want []store.Delivered
+	}{
+		{store.DeliveryFilter{}, []store.Delivered{dead, bare}},
+		{store.DeliveryFilter{Max: 1}, []store.Delivered{dead}},
+		{store.DeliveryFilter{Subject: "d1"}, []store.Delivered{dead}},
+		{store.DeliveryFilter{State: remit.DeliveryDead}, []store.Delivered{dead}},
+		{store.DeliveryFilter{State: remit.DeliveryDelivered}, nil},
+	} {
+		c.f.Merchant = acme
+		if c.f.Max == 0 {
+			c.f.Max = 10
+		}
+		got, err := s.Deliveries(ctx, c.f)
+		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
+	}
+}
+
+// smallTablesKeep tries what belongs to no group.
+func smallTablesKeep(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.Ready(ctx))
+	must(t, s.Migrate(ctx)) // once more changes nothing
+	m := fullWrites().Merchants[0]
+	for i, want := range []bool{true, false} {
+		added, err := s.AddMerchant(ctx, m)
+		same(t, fmt.Sprint("adding, time ", i), added, err, want)
+	}
+	_, err := s.AddMerchant(ctx, remit.Merchant{ID: "aaa"})
+	must(t, err)
+	ms, err := s.Merchants(ctx)
+	same(t, "merchants", ms, err, []remit.Merchant{{ID: "aaa"}, m})
+
+	c := store.Credential{Dialect: "trustly", Principal: "user", Merchant: acme, Sealed: "s1", Created: epoch}
+	must(t, s.PutCredential(ctx, c))
+	c.Sealed = "s2"
+	must(t, s.PutCredential(ctx, c))
+	got, ok, err := s.Credential(ctx, "trustly", "user")
+	same(t, "credential", []any{got, ok}, err, []any{c, true})
+	_, ok, err = s.Credential(ctx, "paytrail", "user")
+	same(t, "nobody's credential", ok, err, false)
+	cs, err := s.Credentials(ctx, acme)
+	same(t, "credentials", cs, err, []store.Credential{c})
+
+	for v := range int64(3) {
+		x := store.Secret{Name: "key", Version: v + 1, Sealed: remit.Sealed(fmt.Sprint("v", v+1)), Created: epoch}
+		added, err := s.AddSecret(ctx, x)
+		same(t, "new secret", added, err, true)
+		x.Sealed = "other"
+		added, err = s.AddSecret(ctx, x)
+		same(t, "secret that is taken", added, err, false)
+	}
+	for version, want := range map[int64]remit.Sealed{0: "v3", 2: "v2", 7: ""} {
+		x, ok, err := s.Secret(ctx, "key", version)
+		same(t, fmt.Sprint("secret ", version), []any{x.Sealed, ok}, err, []any{want, want != ""})
+	}
+
+	for _, want := range []string{"", "5", "6"} {
+		if want != "" {
+			must(t, s.SetCursor(ctx, "simulator", want))
+		}
+		got, err := s.Cursor(ctx, "simulator")
+		same(t, "cursor", got, err, want)
+	}
+	now, err := s.Clock(ctx)
+	must(t, err)
+	if off := time.Since(now).Abs(); off > time.Minute {
+		t.Errorf("the database's clock is off by %s", off)
+	}
+}
+
+// answersAreForgotten forgets no more than it is told to, and only what has
+// expired.
+func answersAreForgotten(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, found(ctx, s, acme, globex))
+	var refs []store.AnswerRef
+	for _, m := range []remit.MerchantID{acme, globex} {
+		for i := range 5 {
+			a := remit.Answer{Merchant: m, Scope: "s", Key: fmt.Sprint(i), Expires: after(time.Duration(i) * time.Hour)}
+			update(t, s, locked(m), &store.Writes{Answers: []remit.Answer{a}})
+			refs = append(refs, store.AnswerRef{Merchant: m, Scope: "s", Key: a.Key})
+		}
+	}
+	for _, c := range []struct{ max, want, left int }{{1, 1, 9}, {4, 4, 5}, {10, 1, 4}, {10, 0, 4}} {
+		n, err := s.Forget(ctx, after(3*time.Hour), c.max)
+		same(t, "forgotten", n, err, c.want)
+		h, err := s.Read(ctx, store.Wants{Answers: refs})
+		same(t, "left", len(h.Answers), err, c.left)
+	}
+}
