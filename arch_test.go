@@ -27,10 +27,10 @@ var floors = [][]string{
 	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/pgtest"},
 	{"store/relational"},
 	{"dialect/*", "rail/*", "store/*"},
-	{"internal/directory", "internal/webhook", "internal/outbox", "internal/check", "internal/metrics"},
+	{"internal/directory", "internal/webhook", "internal/outbox", "internal/check"},
 	{"internal/engine"},
 	{"internal/node"},
-	{"internal/server", "internal/sandbox"},
+	{"internal/server", "internal/sandbox", "internal/metrics"},
 	{"internal/catalog"},
 	{"cmd/*", "test", "test/*", "bench", "bench/*", "examples/*"},
 }
