@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -196,6 +197,27 @@ func TestAFunctionFitsAScreen(t *testing.T) {
 				}
 				return true
 			})
+		}
+	})
+}
+
+// foreign are the words of one provider that name what has another name here.
+var foreign = regexp.MustCompile(`(?i)deposit|orderid|messageid|notificationid|gluepay`)
+
+// TestAProvidersWordStaysInItsFolder reads the code that is no dialect's.
+func TestAProvidersWordStaysInItsFolder(t *testing.T) {
+	packages(t, func(dir string, p *build.Package) {
+		if column(dir) == "dialect" && dir != "dialect" {
+			return
+		}
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Error(err)
+			}
+			if word := foreign.Find(text); word != nil {
+				t.Errorf("%s says %q, a provider's word", filepath.Join(dir, name), word)
+			}
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 
@@ -155,19 +156,20 @@ func (k Numbers) At(n int64) string {
 
 // permute runs a balanced Feistel network over twice halfBits.
 func (k Numbers) permute(x uint64) uint64 {
+	mac := hmac.New(sha256.New, k.key)
 	l, r := x>>halfBits, x&halfMask
 	for i := range rounds {
-		l, r = r, l^k.round(i, r)
+		l, r = r, l^round(mac, i, r)
 	}
 	return l<<halfBits | r
 }
 
 // round is what one round of the network mixes in.
-func (k Numbers) round(i int, half uint64) uint64 {
+func round(mac hash.Hash, i int, half uint64) uint64 {
 	var in [9]byte
 	in[0] = byte(i)
 	binary.BigEndian.PutUint64(in[1:], half)
-	mac := hmac.New(sha256.New, k.key)
+	mac.Reset()
 	mac.Write(in[:])
 	return binary.BigEndian.Uint64(mac.Sum(nil)) & halfMask
 }

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -170,9 +172,10 @@ func TestThePermutationIsOne(t *testing.T) {
 // back undoes permute: with the halves swapped, a Feistel network runs
 // backwards when its rounds do.
 func (k Numbers) back(y uint64) uint64 {
+	mac := hmac.New(sha256.New, k.key)
 	l, r := y>>halfBits, y&halfMask
 	for i := rounds - 1; i >= 0; i-- {
-		l, r = r^k.round(i, l), l
+		l, r = r^round(mac, i, l), l
 	}
 	return l<<halfBits | r
 }
