@@ -1,7 +1,11 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"remit/internal/pgtest"
 	"remit/store"
@@ -28,7 +32,50 @@ func open(t testing.TB, dsn string, o relational.Options) store.Store {
 	return s
 }
 
+func opener(ctx context.Context, dsn string, o relational.Options) (store.Store, error) {
+	return postgres.OpenWith(ctx, dsn, o)
+}
+
+func TestMain(m *testing.M) { storetest.Main(m, opener) }
+
 // TestPostgresKeepsThePromises holds the store to its contract.
 func TestPostgresKeepsThePromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.DSN(t), relational.Options{}) })
+}
+
+// TestPostgresIsShared holds the store to its contract between writers.
+func TestPostgresIsShared(t *testing.T) {
+	storetest.Shared(t, func(t *testing.T) string { return pgtest.DSN(t) }, opener)
+}
+
+// TestPostgresOutlivesItsProcesses holds the store to its contract when
+// processes die and when several share its database.
+func TestPostgresOutlivesItsProcesses(t *testing.T) {
+	storetest.Processes(t, func(t *testing.T) string { return pgtest.DSN(t) }, opener)
+}
+
+// TestPostgresRefusesANewerSchema opens a database that a newer program has
+// migrated.
+func TestPostgresRefusesANewerSchema(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	s := open(t, dsn, relational.Options{})
+	execute(t, dsn, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000, true)")
+	for name, call := range map[string]func(context.Context) error{"Ready": s.Ready, "Migrate": s.Migrate} {
+		if err := call(t.Context()); !errors.Is(err, store.ErrSchema) {
+			t.Errorf("%s: got %v, want ErrSchema", name, err)
+		}
+	}
+}
+
+// execute runs one statement behind the store's back.
+func execute(t *testing.T, dsn, text string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(t.Context(), text); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,6 +1,9 @@
 package sqlite_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -28,9 +31,41 @@ func open(t testing.TB, path string, o relational.Options) store.Store {
 	return s
 }
 
+func opener(ctx context.Context, path string, o relational.Options) (store.Store, error) {
+	return sqlite.OpenWith(ctx, path, o)
+}
+
+func TestMain(m *testing.M) { storetest.Main(m, opener) }
+
 // TestSQLiteKeepsThePromises holds the store to its contract.
 func TestSQLiteKeepsThePromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
 		return open(t, filepath.Join(t.TempDir(), "remit.db"), relational.Options{})
 	})
+}
+
+// TestSQLiteOutlivesItsProcesses holds the store to its contract when
+// processes die and when several share its file.
+func TestSQLiteOutlivesItsProcesses(t *testing.T) {
+	storetest.Processes(t, func(t *testing.T) string { return filepath.Join(t.TempDir(), "remit.db") }, opener)
+}
+
+// TestSQLiteRefusesANewerSchema opens a file that a newer program has
+// migrated.
+func TestSQLiteRefusesANewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "remit.db")
+	s := open(t, path, relational.Options{})
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func(context.Context) error{"Ready": s.Ready, "Migrate": s.Migrate} {
+		if err := call(t.Context()); !errors.Is(err, store.ErrSchema) {
+			t.Errorf("%s: got %v, want ErrSchema", name, err)
+		}
+	}
 }
