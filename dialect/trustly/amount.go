@@ -9,7 +9,7 @@ import (
 
 // decimals are the currencies of the API, and how many decimals an amount has
 // on the wire. HUF has none there, and two by ISO 4217, in which we keep it.
-// docs/spec/trustly-eu.md#63-formats.
+// docs/spec/trustly-eu.md#63-formats, D12.
 var decimals = map[money.Currency]int{
 	"BGN": 2, "CZK": 2, "DKK": 2, "EUR": 2, "GBP": 2, "HRK": 2, "HUF": 0, "NOK": 2, "PLN": 2, "RON": 2, "SEK": 2,
 }

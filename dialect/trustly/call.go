@@ -152,7 +152,7 @@ func (c *call) content() []byte { return message(c.name, "", c.data, bytewise) }
 const contentType = "application/json; charset=UTF-8"
 
 // Encode answers with status 200 whatever can be said as JSON-RPC, since two
-// official clients lose the body of anything else.
+// official clients lose the body of anything else. (D1)
 func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Response {
 	if c.refused {
 		return dialect.Response{
@@ -176,7 +176,7 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 	res := dialect.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, Body: body}
 	if failed != nil {
 		// Without a signature nothing can be said that a client would believe.
-		// A 500 tells it to send the same UUID again.
+		// A 500 tells it to send the same UUID again. (D15)
 		p := problemOf(nil)
 		res.Status = http.StatusInternalServerError
 		res.Body = appendJSON(nil, envelope("error", failure(p, value{})))

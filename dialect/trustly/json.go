@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on what is read before anybody is known.
+// Limits on what is read before anybody is known. (D8)
 const (
 	depthMax   = 32  // levels of nesting; the deepest documented message has four
 	membersMax = 256 // of one object; the longest documented one has some thirty
@@ -48,8 +48,7 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // parse reads one JSON value and nothing behind it. It refuses what a reader
 // and a signer could understand differently: names that occur twice in an
-// object, and bytes that are not UTF-8. A byte order mark is let through
-// (trustly-divergences.md, D8).
+// object, and bytes that are not UTF-8. A byte order mark is let through. (D8)
 func parse(body []byte) (value, error) {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	if !utf8.Valid(body) || !json.Valid(body) {

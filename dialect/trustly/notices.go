@@ -22,7 +22,7 @@ const (
 )
 
 // Notices are the notifications about a refund after its acceptance. They go
-// where those of its deposit went.
+// where those of its deposit went. (D13)
 // docs/spec/trustly-eu.md#56-which-notifications-for-refund-and-accountpayout.
 func (Dialect) Notices(o dialect.Occurrence) []remit.Notice {
 	d, p := o.Disbursement, o.Payment
@@ -60,7 +60,7 @@ func (Dialect) Notices(o dialect.Occurrence) []remit.Notice {
 const timestampLayout = "2006-01-02 15:04:05.999999-07"
 
 // bankErrors are the words of payoutfailed for why a refund failed. Only the
-// first is documented (trustly-divergences.md, D9).
+// first is documented. (D9)
 var bankErrors = map[remit.Reason]string{
 	remit.ReasonAccountUnknown: "incorrect_account_number",
 }
@@ -114,7 +114,7 @@ func (Dialect) Seal(n remit.Notice, s dialect.Signer) (dialect.Outgoing, error) 
 
 // Acknowledged believes the merchant's signature, and nothing else of the
 // reply: neither its status nor its headers, nor what else its body holds.
-// The official clients differ in all of them.
+// The official clients differ in all of them. (D14)
 // docs/spec/trustly-eu.md#54-response-the-merchant-must-give.
 func (Dialect) Acknowledged(n remit.Notice, r dialect.Reply, who dialect.Caller) error {
 	key := usable(who.PublicKeys)
@@ -161,7 +161,7 @@ func (v value) without(name string) value {
 }
 
 // early are the first waits between tries, and then it goes on hourly. The
-// provider publishes no times. docs/spec/trustly-eu.md#55-retry-duplicates-order.
+// provider publishes no times. (D14)
 var early = [...]time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute}
 
 const (

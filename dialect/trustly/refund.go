@@ -10,11 +10,11 @@ import (
 )
 
 // uuidRemembered is how long a UUID is bound to its answer. The provider
-// publishes no time (trustly-divergences.md, D3).
+// publishes no time. (D3)
 const uuidRemembered = 30 * 24 * time.Hour
 
 const (
-	orderIDDigitsMax  = 19  // what fits 64 bits, in which two clients keep it
+	orderIDDigitsMax  = 19  // what fits 64 bits, in which two clients keep it (D18)
 	referenceRunesMax = 255 // of an ExternalReference, in characters (D10)
 )
 
@@ -26,7 +26,7 @@ var refund = method{
 }
 
 // decodeRefund attaches what is wrong with the data to the stage at which the
-// provider complains of it. docs/spec/trustly-eu.md#62-order-of-checks.
+// provider complains of it. docs/spec/trustly-eu.md#62-order-of-checks, D11.
 func decodeRefund(c *call) dialect.Operation {
 	r := &dialect.Refund{
 		Refund: remit.Refund{

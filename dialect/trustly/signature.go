@@ -15,11 +15,11 @@ import (
 )
 
 // keyBitsMin is the smallest RSA key that is believed, in bits: every key that
-// the provider publishes has as many.
+// the provider publishes has as many. (D16)
 const keyBitsMin = 2048
 
 // algorithm is a way to sign: RSA with PKCS#1 v1.5 padding, over a digest.
-// docs/spec/trustly-eu.md#31-algorithm.
+// docs/spec/trustly-eu.md#31-algorithm, D2.
 type algorithm struct {
 	name   string // kept as the form of an answer
 	prefix string // before the base64 of a signature
@@ -94,7 +94,7 @@ func usable(keys map[string]crypto.PublicKey) *rsa.PublicKey {
 // verify tells whether the signature is the key's, over the method, the UUID
 // and one of the given readings of the data, in one of the two orders in which
 // clients write it down. Every reading binds the same content, so that
-// accepting any of them is safe. docs/spec/trustly-eu.md#34-key-order-two-families.
+// accepting any of them is safe. docs/spec/trustly-eu.md#34-key-order-two-families, D17.
 func verify(key *rsa.PublicKey, signature, method, uuid string, readings ...value) bool {
 	a := prefixed(signature)
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(signature, a.prefix))
