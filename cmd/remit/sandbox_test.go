@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +98,87 @@ func TestABankOfItsOwnPaysOnce(t *testing.T) {
 	if err != nil || !slices.Equal(all, want) {
 		t.Errorf("got %+v, %v, want %+v", all, err, want)
 	}
+}
+
+// TestAKilledSandboxGoesOn kills a sandbox at each point at which a refund is
+// half on its way, and starts it again at another port. The refund is then
+// paid once, and at once: nobody waits for the lease of a process that is
+// dead. When it comes back, the inbox is told where it is now.
+func TestAKilledSandboxGoesOn(t *testing.T) {
+	for _, point := range []string{
+		"engine-marked:1", "engine-submitted:1", "bank-before-journal:1", "bank-after-journal:1", "store-before-commit:11", "store-after-commit:11",
+	} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			cmd, out := begin(t, []string{envCrashTests + "=1", envCrashAt + "=" + point}, "sandbox", "--seed", "1", "--data", dir, "--listen", "127.0.0.1:0")
+			first := controlURL(t, dir, out)
+			if text, err := exec.Command("sh", filepath.Join(dir, "refund.sh")).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			if text, err := control(first+"/clock/advance", `{"by":"15s"}`); err == nil {
+				t.Fatalf("a sandbox that was killed answered %s", text)
+			}
+			if err := cmd.Wait(); err == nil {
+				t.Fatal("the sandbox was not killed")
+			}
+			must(t, os.Remove(filepath.Join(dir, "sandbox.json")))
+
+			cmd, out = begin(t, nil, "sandbox", "--data", dir, "--listen", "127.0.0.1:0")
+			second := controlURL(t, dir, out)
+			want := func(path, body, pattern string) []string {
+				t.Helper()
+				text, err := control(second+path, body)
+				found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+				if err != nil || found == nil {
+					t.Fatalf("%s: got %v %s, want %s", path, err, text, pattern)
+				}
+				return found
+			}
+			want("/clock/advance", `{"by":"1m"}`, `now`)
+			id := want("/disbursements", "", `"id":"(\w+)".*"state":"settled","amount`)[1]
+			want("/bank", "", `"times_paid":1,`)
+			want("/disbursements/"+id+"/outcome", `{"outcome":"return"}`, `"state":"returned","amount`)
+			want("/inbox", "", `"verified":true`)
+			want("/ledger/check", "", `"ok":true`)
+			must(t, cmd.Process.Signal(os.Interrupt))
+			must(t, cmd.Wait())
+		})
+	}
+}
+
+// controlURL waits until a sandbox is ready, and has its output read on.
+func controlURL(t *testing.T, dir string, out *bufio.Reader) string {
+	t.Helper()
+	if _, err := out.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	text, err := os.ReadFile(filepath.Join(dir, "sandbox.json"))
+	must(t, err)
+	var settings map[string]any
+	must(t, json.Unmarshal(text, &settings))
+	return settings["control_url"].(string)
+}
+
+// control makes a control call: a GET, or a POST where there is a body.
+func control(url, body string) (string, error) {
+	method := http.MethodGet
+	if body != "" {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	r.Close = true
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return string(text), err
 }
 
 // begin starts this binary as remit, and answers what it writes.
