@@ -42,6 +42,7 @@ type Directory struct {
 	merchants map[remit.MerchantID]cached[remit.Settings]
 	keys      map[version]crypto.Signer
 	newest    map[string]int64
+	changes   int64 // grows whenever something is forgotten: what was read before is not kept
 }
 
 type (
@@ -81,6 +82,7 @@ func get[K comparable, V any](d *Directory, cache map[K]cached[V], k K, fill fun
 	now := d.real()
 	d.mu.Lock()
 	c, ok := cache[k]
+	changes := d.changes
 	d.mu.Unlock()
 	if ok && now.Sub(c.at) < freshFor {
 		return c.value, nil
@@ -91,6 +93,9 @@ func get[K comparable, V any](d *Directory, cache map[K]cached[V], k K, fill fun
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.changes != changes {
+		return v, nil
+	}
 	if len(cache) >= cacheMax {
 		clear(cache)
 	}
@@ -102,6 +107,7 @@ func get[K comparable, V any](d *Directory, cache map[K]cached[V], k K, fill fun
 func (d *Directory) Changed(m remit.MerchantID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.changes++
 	delete(d.merchants, m)
 }
 
@@ -239,6 +245,7 @@ func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c di
 	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.changes++
 	delete(d.callers, named{in, string(c.Principal)})
 	delete(d.callers, named{in, "merchant " + string(m)})
 	return err
@@ -279,6 +286,7 @@ func (d *Directory) SetPublicKey(ctx context.Context, m remit.MerchantID, in, na
 		}
 		err = d.store.PutCredential(ctx, c)
 		d.mu.Lock()
+		d.changes++
 		clear(d.callers)
 		d.mu.Unlock()
 		return true, err

@@ -244,8 +244,12 @@ func (l *lane) commit(g *group) error {
 	return err
 }
 
-// finish answers the jobs of a group that is kept.
+// finish answers the jobs of a group that is kept. Whoever is answered finds
+// changed settings in force.
 func (l *lane) finish(g *group) (missed []*job) {
+	for m := range g.settings {
+		l.e.cfg.Settings(m)
+	}
 	for i, j := range g.jobs {
 		if g.answers[i] == nil {
 			j.misses++
@@ -257,9 +261,6 @@ func (l *lane) finish(g *group) (missed []*job) {
 			continue
 		}
 		j.answer(*g.answers[i])
-	}
-	for m := range g.settings {
-		l.e.cfg.Settings(m)
 	}
 	if g.worked {
 		l.e.ring()
