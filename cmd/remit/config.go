@@ -24,15 +24,16 @@ import (
 // lists them. Each can also be given by the environment: the key in capitals,
 // with REMIT_ in front and _ for the point.
 type config struct {
-	Store         string   `koanf:"store" help:"Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE."`
-	MasterKeyFile string   `koanf:"master_key_file" help:"File with the master key, which only its owner may read. REMIT_MASTER_KEY can hold the key itself instead."`
-	Listen        string   `koanf:"listen" help:"Address on which merchants are answered."`
-	AdminListen   string   `koanf:"admin_listen" help:"Address of health, metrics and profiles. Whoever reaches it is not asked who they are."`
-	Proxies       []string `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
-	NotifyAllow   []string `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
-	Lanes         int      `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
-	Rails         rails    `koanf:"rails"`
-	Log           logging  `koanf:"log"`
+	Store         string        `koanf:"store" help:"Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE."`
+	MasterKeyFile string        `koanf:"master_key_file" help:"File with the master key, which only its owner may read. REMIT_MASTER_KEY can hold the key itself instead."`
+	Listen        string        `koanf:"listen" help:"Address on which merchants are answered."`
+	AdminListen   string        `koanf:"admin_listen" help:"Address of health, metrics and profiles. Whoever reaches it is not asked who they are."`
+	Proxies       []string      `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
+	NotifyAllow   []string      `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
+	Lanes         int           `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
+	StopNotice    time.Duration `koanf:"stop_notice" help:"How long /readyz says no, once the process is told to stop, before the listener closes: so that whoever spreads the load has seen it."`
+	Rails         rails         `koanf:"rails"`
+	Log           logging       `koanf:"log"`
 }
 
 type rails struct {
@@ -56,6 +57,7 @@ func (c config) withDefaults() config {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
 	c.Lanes = cmp.Or(c.Lanes, 1)
+	c.StopNotice = cmp.Or(c.StopNotice, 2*time.Second)
 	c.Rails.Simulator.Delay = cmp.Or(c.Rails.Simulator.Delay, 10*time.Second)
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
 	c.Log.Format = cmp.Or(c.Log.Format, "text")

@@ -32,7 +32,7 @@ log: {format: json}
 		"PATH=/bin", "REMIT_REQUIRE_ALL=1"})
 	must(t, err)
 	want := config{
-		Store: "sqlite:b.db", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081", Proxies: []string{"10.0.0.0/8", "192.0.2.2"}, Lanes: 2,
+		Store: "sqlite:b.db", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081", Proxies: []string{"10.0.0.0/8", "192.0.2.2"}, Lanes: 2, StopNotice: 2 * time.Second,
 		Rails: rails{simulated{Journal: "bank.journal", Delay: 90 * time.Second}}, Log: logging{"info", "json"},
 	}
 	if d := cmp.Diff(want, got); d != "" {

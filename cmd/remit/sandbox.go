@@ -100,10 +100,13 @@ func (c sandboxStart) options(l net.Listener, log *slog.Logger, hook func(string
 			}
 			return bank, done, nil
 		},
-		Public: func(n *node.Node) (http.Handler, func()) {
+		Public: func(n *node.Node, trace func() string) (http.Handler, func()) {
+			if trace == nil {
+				trace = newTrace
+			}
 			s := server.New(server.Options{
 				Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
-				NewTrace: newTrace, Log: log,
+				NewTrace: trace, Log: log,
 			})
 			return s, s.Close
 		},

@@ -22,10 +22,6 @@ import (
 	"remit/store"
 )
 
-// noticeTimeout is how long /readyz says no before the listener closes, so
-// that whoever spreads the load has seen it.
-const noticeTimeout = 2 * time.Second
-
 // serveCmd answers merchants until it is told to stop.
 type serveCmd struct{}
 
@@ -178,7 +174,7 @@ func (p *process) serve(ctx context.Context) error {
 	<-ctx.Done()
 	p.log.Info("stopping")
 	p.stopping.Store(true)
-	time.Sleep(noticeTimeout)
+	time.Sleep(p.config.StopNotice)
 	quit()
 	answered.Wait()
 	p.server.Close()

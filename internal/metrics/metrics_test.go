@@ -58,7 +58,7 @@ func TestThePageListsTheMetrics(t *testing.T) {
 
 ` + "`GET /metrics`" + ` on the admin listener, in the text form of Prometheus. Beside these are the usual ` + "`go_`" + ` and ` + "`process_`" + `
 metrics of the runtime. A duration is in seconds of real time. A ` + "`code`" + ` is ` + "`ok`" + `, or why it was refused:
-` + codes() + `.
+` + codes() + `; of a request also ` + "`gone`" + `: the caller did not wait for the answer.
 
 | name | type | labels | what it tells |
 |---|---|---|---|

@@ -38,8 +38,8 @@ type Directory interface {
 	Signer(in string) dialect.Signer
 }
 
-// Observer is told of each request that was answered; it may be called at
-// once. code is "ok", or the name of a remit.Code.
+// Observer is told of each request; it may be called at once. code is "ok",
+// the name of a remit.Code, or "gone" where the caller did not wait.
 type Observer interface {
 	Request(dialect, code string, took time.Duration)
 }
@@ -252,7 +252,7 @@ func (s *Server) release(x *exchange, result remit.Result) {
 // tell says once what became of a request: never what was in it. The cause of
 // a fault of our own is told here, and nowhere else.
 func (s *Server) tell(x *exchange, status int, replayed bool, err error, took time.Duration) {
-	code, level := "ok", slog.LevelInfo
+	code, level := outcome(err)
 	attrs := []slog.Attr{
 		slog.String("trace", x.request.Trace), slog.String("dialect", x.d.Name()), slog.Int("status", status), slog.Duration("took", took),
 	}
@@ -265,17 +265,28 @@ func (s *Server) tell(x *exchange, status int, replayed bool, err error, took ti
 	if replayed {
 		attrs = append(attrs, slog.Bool("replayed", true))
 	}
-	if err != nil {
-		e := remit.AsError(err)
-		code = e.Code.String()
-		if e.Reason != "" {
-			attrs = append(attrs, slog.String("reason", string(e.Reason)))
-		}
-		if e.Code == remit.Internal || e.Code == remit.Unavailable {
-			level = slog.LevelError
-			attrs = append(attrs, slog.Any("error", err))
-		}
+	if reason := remit.AsError(err).Reason; reason != "" {
+		attrs = append(attrs, slog.String("reason", string(reason)))
+	}
+	if level == slog.LevelError {
+		attrs = append(attrs, slog.Any("error", err))
 	}
 	s.o.Observer.Request(x.d.Name(), code, took)
 	s.o.Log.LogAttrs(context.Background(), level, "request", append(attrs, slog.String("code", code))...)
+}
+
+// outcome is what came of a request in one word, and how much it matters to
+// us.
+func outcome(err error) (code string, level slog.Level) {
+	if err == nil {
+		return "ok", slog.LevelInfo
+	}
+	if errors.Is(err, context.Canceled) {
+		return "gone", slog.LevelInfo
+	}
+	c := remit.AsError(err).Code
+	if c == remit.Internal || c == remit.Unavailable {
+		return c.String(), slog.LevelError
+	}
+	return c.String(), slog.LevelInfo
 }

@@ -11,9 +11,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,6 +229,73 @@ func TestWhatIsInFlightIsAnsweredBeforeTheEnd(t *testing.T) {
 		t.Errorf("the request in flight was answered %q", got)
 	}
 	must(t, <-ended)
+}
+
+// TestACallerWhoDoesNotWaitIsNoFaultOfOurs breaks the connection while the
+// decision is awaited.
+func TestACallerWhoDoesNotWaitIsNoFaultOfOurs(t *testing.T) {
+	g := patient{make(chan struct{})}
+	w := newWorld(t, func(o *server.Options) { o.Engine = g })
+	c, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	must(t, err)
+	_, err = io.WriteString(c, "POST /plainly HTTP/1.1\r\nHost: x\r\nWho: acme\r\nWord: sesame\r\nContent-Length: 13\r\n\r\norder 1 EUR k")
+	must(t, err)
+	<-g.reached
+	must(t, c.Close())
+	if got := <-w.seen; got != "plainly gone" {
+		t.Errorf("observed %q", got)
+	}
+}
+
+// patient is an engine that decides nothing for as long as somebody waits.
+type patient struct{ reached chan struct{} }
+
+func (p patient) Ask(ctx context.Context, _ remit.MerchantID, _, _ string, _ dialect.Operation) (remit.Result, error) {
+	close(p.reached)
+	<-ctx.Done()
+	return remit.Result{}, &remit.Error{Code: remit.Unavailable, Detail: "the answer did not come in time", Err: ctx.Err()}
+}
+func (patient) Release(context.Context, remit.MerchantID, []remit.WorkID) error { return nil }
+
+// TestNoMoreIsSignedAtOnceThanThereAreProcessors asks much at a time, and
+// counts how many answers are in the making.
+func TestNoMoreIsSignedAtOnceThanThereAreProcessors(t *testing.T) {
+	const asked = 64
+	d := &counted{}
+	w := newWorld(t, func(o *server.Options) { o.Dialects = []dialect.Dialect{d} })
+	var all sync.WaitGroup
+	for range asked {
+		all.Go(func() {
+			r := httptest.NewRequest(http.MethodPost, "/plainly", strings.NewReader(""))
+			w.server.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+	all.Wait()
+	if most := int(d.most.Load()); most > runtime.GOMAXPROCS(0) {
+		t.Errorf("%d were signed at once", most)
+	}
+}
+
+// counted counts the answers that are being made.
+type counted struct {
+	plainly
+	now, most atomic.Int64
+}
+
+func (c *counted) Read(r dialect.Request) dialect.Call { return counting{say{r}, c} }
+
+type counting struct {
+	say
+	c *counted
+}
+
+func (c counting) Encode(s dialect.Signer, r remit.Result, err error) dialect.Response {
+	n := c.c.now.Add(1)
+	defer c.c.now.Add(-1)
+	for most := c.c.most.Load(); n > most && !c.c.most.CompareAndSwap(most, n); most = c.c.most.Load() {
+	}
+	time.Sleep(time.Millisecond)
+	return c.say.Encode(s, r, err)
 }
 
 // TestATruncatedBodyEndsItsConnection sends what the JavaScript client sends
