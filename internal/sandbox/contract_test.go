@@ -354,7 +354,7 @@ func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
 		"/merchants/acme": {
 			`{"name":"x"}`, `{"disabled":null}`, `{"disabled":"yes"}`, `{"balance_minor":{"EUR":-1}}`, `{"balance_minor":{"XXQ":1}}`, `{"balance_minor":7}`,
 			`{"disabled":true,"balance_minor":{"EUR":1,"SEK":"2"}}`, `{"ip_allow":["somewhere"]}`, `{"ip_allow":[]}`, `{"ip_allow":"192.0.2.1"}`,
-			`{"functions":{"Refund":"no"}}`, `{"switches":{"warp":true}}`, `{"public_key":"none"}`, `{"public_key":7}`, `{"disabled":true,"public_key":""}`,
+			`{"functions":{"Refund":"no"}}`, `{"functions":{"Refund":null}}`, `{"functions":null}`, `{"end_users_blocked":["a",null]}`, `{"ip_allow":[null]}`, `{"switches":{"warp":true}}`, `{"public_key":"none"}`, `{"public_key":7}`, `{"disabled":true,"public_key":""}`,
 		},
 	} {
 		for _, body := range bodies {
@@ -362,7 +362,7 @@ func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
 		}
 	}
 	for _, x := range [][2]string{
-		{"GET", "/"}, {"GET", "/nothing"}, {"GET", "/payments"}, {"PUT", "/clock"}, {"GET", "/merchants/initech"}, {"POST", "/merchants/initech"}, {"DELETE", "/disbursements"},
+		{"GET", ""}, {"GET", "/"}, {"GET", "//clock"}, {"GET", "/merchants/../clock"}, {"GET", "/nothing"}, {"GET", "/payments"}, {"PUT", "/clock"}, {"GET", "/merchants/initech"}, {"POST", "/merchants/initech"}, {"DELETE", "/disbursements"},
 	} {
 		c.refused(http.StatusNotFound, x[0], x[1], "")
 	}
@@ -482,6 +482,61 @@ func TestNotificationsGoToPlainHTTPOnLoopback(t *testing.T) {
 		}
 	default:
 		t.Error("nobody called before the outcome was answered")
+	}
+}
+
+// Whoever is being notified may ask us something before it answers, also
+// where a seed has one thing done at a time.
+func TestAReceiverMayCallBack(t *testing.T) {
+	c := start(t)
+	var p string
+	asked := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		res, err := http.Get(c.settings["control_url"].(string) + "/disbursements?external_id=" + p)
+		if err != nil {
+			asked <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		asked <- string(body)
+	}))
+	defer s.Close()
+	p = c.pay(`,"notification_url":"` + s.URL + `"`)
+	c.accepted("acme", p, "1.00")
+	c.do("POST", "/disbursements/"+at(c.only(p), "id").(string)+"/outcome", `{"outcome":"refuse"}`)
+	if got := <-asked; !strings.Contains(got, `"state":"failed"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Values on the magic page choose an outcome without the control API, and
+// switches decide which of them the merchant is told of.
+func TestMagicValuesAndSwitches(t *testing.T) {
+	c := start(t)
+	c.do("POST", "/merchants/acme", `{"switches":{"payout_failed":true,"payout_confirmation":true}}`)
+	closed := at(c.do("POST", "/payments", `{"dialect":"trustly","amount_minor":9990001,"currency":"EUR"}`), "external_id").(string)
+	c.accepted("acme", closed, "99900.01")
+	c.accepted("acme", c.pay(""), "1.00")
+	c.advance("15s")
+	if got := at(c.wantState(closed, "failed"), "reason"); got != "account_closed" {
+		t.Errorf("reason: got %v", got)
+	}
+	var methods []any
+	for _, i := range c.inbox() {
+		var body any
+		must(t, json.Unmarshal([]byte(at(i, "body").(string)), &body))
+		methods = append(methods, at(body, "method"))
+	}
+	if want := []any{"payoutfailed", "credit", "payoutconfirmation"}; !slices.Equal(methods, want) {
+		t.Errorf("got %v, want %v", methods, want)
+	}
+	c.do("POST", "/merchants/acme", `{"switches":{"payout_confirmation":false}}`)
+	c.do("DELETE", "/inbox", "")
+	c.accepted("acme", c.pay(""), "1.00")
+	c.advance("15s")
+	if got := c.inbox(); len(got) != 0 {
+		t.Errorf("got %v, want nothing", got)
 	}
 }
 
@@ -608,7 +663,7 @@ func TestASeedMakesTheSameIDs(t *testing.T) {
 			names = append(names, at(i, "id"), at(body, "method"), at(body, "params", "uuid"), at(body, "params", "data", "notificationid"))
 		}
 		for _, d := range at(c.do("GET", "/disbursements", ""), "items").([]any) {
-			names = append(names, at(d, "id"), at(d, "state"), fmt.Sprint(at(d, "transfers")))
+			names = append(names, at(d, "id"), at(d, "state"), at(d, "timeline", 0, "evidence"), fmt.Sprint(at(d, "transfers")))
 		}
 		for _, i := range at(c.do("GET", "/bank", ""), "instructions").([]any) {
 			names = append(names, at(i, "end_to_end_id"))
@@ -654,8 +709,8 @@ func TestServeMountsNoControlAPI(t *testing.T) {
 	o := config(t, t.TempDir(), nil)
 	defer o.Listener.Close()
 	var served http.Handler
-	o.Public = func(n *node.Node) (http.Handler, func()) {
-		h, answered := public(n, o.Log)
+	o.Public = func(n *node.Node, newTrace func() string) (http.Handler, func()) {
+		h, answered := public(n, newTrace, o.Log)
 		served = h
 		return h, answered
 	}

@@ -60,16 +60,19 @@ func config(t *testing.T, dir string, seed *int64) sandbox.Options {
 			}
 			return rails[0].(sandbox.Bank), done, nil
 		},
-		Public: func(n *node.Node) (http.Handler, func()) { return public(n, log) },
+		Public: func(n *node.Node, newTrace func() string) (http.Handler, func()) { return public(n, newTrace, log) },
 		Serve:  func(ctx context.Context, l net.Listener, h http.Handler) error { return server.Serve(ctx, l, h, log) },
 	}
 }
 
 // public is what serve mounts, too.
-func public(n *node.Node, log *slog.Logger) (http.Handler, func()) {
+func public(n *node.Node, newTrace func() string, log *slog.Logger) (http.Handler, func()) {
+	if newTrace == nil {
+		newTrace = func() string { return "0123456789abcdef" }
+	}
 	s := server.New(server.Options{
 		Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
-		NewTrace: func() string { return "0123456789abcdef" }, Log: log,
+		NewTrace: newTrace, Log: log,
 	})
 	return s, s.Close
 }

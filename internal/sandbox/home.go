@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -328,7 +330,24 @@ func (h *home) newID(free func(remit.MerchantID) string) func(remit.MerchantID) 
 		mu.Lock()
 		defer mu.Unlock()
 		count[m]++
-		raw := derive(*h.state.Seed, "id", string(m), strconv.Itoa(h.state.Starts), strconv.Itoa(count[m]))
-		return fmt.Sprintf("%019s", new(big.Int).SetBytes(raw).Text(36))[:idDigits]
+		return fmt.Sprintf("%019s", new(big.Int).SetBytes(h.derive("id", string(m), count[m])).Text(36))[:idDigits]
 	}
+}
+
+// traceBytes is the length of a request's name, in bytes before they are
+// written in hexadecimal.
+const traceBytes = 8
+
+// newTrace names requests, where there is a seed, as newID does.
+func (h *home) newTrace() func() string {
+	if !h.frozen() {
+		return nil
+	}
+	var count atomic.Int64
+	return func() string { return hex.EncodeToString(h.derive("trace", "", int(count.Add(1)))[:traceBytes]) }
+}
+
+// derive makes the n-th of what a merchant has of a kind since this start.
+func (h *home) derive(kind, merchant string, n int) []byte {
+	return derive(*h.state.Seed, kind, merchant, strconv.Itoa(h.state.Starts), strconv.Itoa(n))
 }

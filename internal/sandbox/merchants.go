@@ -126,12 +126,11 @@ func (s *Sandbox) wanted(m remit.MerchantID, o *object) (w wanted, err error) {
 	}
 	w.balances = balances(o)
 	w.addresses = addresses(o)
-	take(o, "functions", "an object of true and false", &w.functions)
-	var blocked []string
-	if take(o, "end_users_blocked", "a list of texts", &blocked) {
+	w.functions = o.flags("functions")
+	if blocked, ok := o.texts("end_users_blocked"); ok {
 		w.blocked = &blocked
 	}
-	take(o, "switches", "an object of true and false", &w.switches)
+	w.switches = o.flags("switches")
 	for name := range w.switches {
 		if !slices.Contains(switches, name) {
 			o.fail("there is no switch %q", name)
@@ -163,12 +162,12 @@ func balances(o *object) map[money.Currency]int64 {
 
 // addresses reads ip_allow. Null lets every address in.
 func addresses(o *object) *[]string {
-	var list []string
-	if v, ok := o.members["ip_allow"]; ok && isNull(v) {
+	if isNull(o.members["ip_allow"]) {
 		o.raw("ip_allow")
-		return &list
+		return new([]string)
 	}
-	if !take(o, "ip_allow", "a list of addresses, or null", &list) {
+	list, ok := o.texts("ip_allow")
+	if !ok {
 		return nil
 	}
 	if len(list) == 0 {

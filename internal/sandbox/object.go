@@ -104,6 +104,37 @@ func (o *object) duration(name string, into *time.Duration) bool {
 	return true
 }
 
+// texts takes a list of texts out.
+func (o *object) texts(name string) (list []string, ok bool) {
+	var all []*string
+	ok = take(o, name, "a list of texts", &all)
+	for _, t := range all {
+		if t == nil {
+			o.fail("%s must be a list of texts", name)
+			return nil, false
+		}
+		list = append(list, *t)
+	}
+	return list, ok
+}
+
+// flags takes an object of true and false out.
+func (o *object) flags(name string) map[string]bool {
+	in, ok := o.within(name)
+	if !ok {
+		return nil
+	}
+	all := map[string]bool{}
+	for _, flag := range slices.Sorted(maps.Keys(in.members)) {
+		var on bool
+		if !take(in, flag, "true or false", &on) {
+			o.fail("%s: %s must be true or false", name, flag)
+		}
+		all[flag] = on
+	}
+	return all
+}
+
 // within takes an object out.
 func (o *object) within(name string) (*object, bool) {
 	v, ok := o.raw(name)

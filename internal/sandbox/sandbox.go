@@ -70,8 +70,9 @@ type Options struct {
 	// Caller makes the calls of deliveries; it may call this machine.
 	Caller engine.Caller
 	// Public answers merchants. answered returns once all that was answered
-	// has let its notifications go.
-	Public func(*node.Node) (h http.Handler, answered func())
+	// has let its notifications go. newTrace is nil where any name of a request
+	// will do.
+	Public func(n *node.Node, newTrace func() string) (h http.Handler, answered func())
 	// Serve answers on the listener until the context ends.
 	Serve func(context.Context, net.Listener, http.Handler) error
 }
@@ -134,7 +135,7 @@ func Open(ctx context.Context, o Options) (s *Sandbox, err error) {
 		return s, err
 	}
 	s.later(func() error { s.node.Close(); return nil })
-	s.public, s.answered = o.Public(s.node)
+	s.public, s.answered = o.Public(s.node, s.home.newTrace())
 	s.inbox = &inbox{node: s.node, dialects: o.Dialects, home: s.home}
 	s.control = s.routes()
 	return s, s.furnish(ctx)
