@@ -167,6 +167,25 @@ func TestWallsStand(t *testing.T) {
 	}
 }
 
+// TestEveryDependencyHasItsReason: what the code imports of others stands,
+// with why, in the ADR about dependencies.
+func TestEveryDependencyHasItsReason(t *testing.T) {
+	const page = "docs/adr/0002-dependencies.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([\\w.-]+/[\\w./-]+)`").FindAllStringSubmatch(string(text), -1)
+	packages(t, func(dir string, p *build.Package) {
+		for _, imp := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			host, _, _ := strings.Cut(imp, "/")
+			if strings.Contains(host, ".") && !slices.ContainsFunc(named, func(m []string) bool { return strings.Contains(imp+"/", m[1]+"/") }) {
+				t.Errorf("%s imports %s, and %s does not say why", dir, imp, page)
+			}
+		}
+	})
+}
+
 // functionLinesMax is how long a function may be, in lines: a screen.
 const functionLinesMax = 70
 

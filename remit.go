@@ -73,7 +73,7 @@ type Settings struct {
 	Name             string            `json:"name,omitempty"`
 	Disabled         bool              `json:"disabled,omitempty"`
 	Functions        map[string]bool   `json:"functions,omitempty"`         // a provider's function → allowed; absent is allowed
-	IPAllow          []string          `json:"ip_allow,omitempty"`          // addresses or CIDR ranges; nil lets every address in
+	IPAllow          []string          `json:"ip_allow,omitzero"`           // addresses or CIDR ranges; nil lets every address in
 	EndUsersBlocked  []string          `json:"end_users_blocked,omitempty"` // the merchant's own ids of them
 	Switches         map[string]bool   `json:"switches,omitempty"`          // optional powers, by name
 	SendWindowMicros int64             `json:"send_window_us,omitempty"`    // how long an accepted disbursement can still be called back, in µs

@@ -34,6 +34,7 @@ func TestNoWalkBreaksTheBooks(t *testing.T) {
 			t.Fatalf("REMIT_WALKS: %v", err)
 		}
 	}
+	reached, ran := map[string]bool{}, 0
 	for seed := range n {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			w := walk{newWorld(t), rand.New(rand.NewPCG(uint64(seed), 0))}
@@ -42,7 +43,18 @@ func TestNoWalkBreaksTheBooks(t *testing.T) {
 				w.check()
 			}
 			w.audit()
+			ran++
+			for _, e := range w.events {
+				reached[e.Kind] = true
+			}
 		})
+	}
+	// A walk that never gets anywhere shows nothing.
+	for _, kind := range []string{"waiting", "accepted", "sent", "settled", "failed", "canceled", "returned", "stuck", "unknown",
+		"opened", "authorized", "funded", "reversed", "top_up", "settings"} {
+		if ran >= walks && !reached[kind] {
+			t.Errorf("no walk came to %s", kind)
+		}
 	}
 }
 

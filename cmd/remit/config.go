@@ -1,0 +1,244 @@
+package main
+
+import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+
+	"remit/internal/server"
+	"remit/internal/vault"
+)
+
+// config is every setting. A setting that is left out has a safe value; docs/reference/config.md
+// lists them. Each can also be given by the environment: the key in capitals,
+// with REMIT_ in front and _ for the point.
+type config struct {
+	Store         string   `koanf:"store" help:"Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE."`
+	MasterKeyFile string   `koanf:"master_key_file" help:"File with the master key, which only its owner may read. REMIT_MASTER_KEY can hold the key itself instead."`
+	Listen        string   `koanf:"listen" help:"Address on which merchants are answered."`
+	AdminListen   string   `koanf:"admin_listen" help:"Address of health, metrics and profiles. Whoever reaches it is not asked who they are."`
+	Proxies       []string `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
+	NotifyAllow   []string `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
+	Lanes         int      `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
+	Rails         rails    `koanf:"rails"`
+	Log           logging  `koanf:"log"`
+}
+
+type rails struct {
+	Simulator simulated `koanf:"simulator"`
+}
+
+type simulated struct {
+	Journal string        `koanf:"journal" help:"The simulated bank runs in this process, with its journal in this file. Only one process can have it open."`
+	URL     string        `koanf:"url" help:"The simulated bank is a remit bank at this URL, which several processes can share."`
+	Token   string        `koanf:"token" help:"What that bank knows us by."`
+	Delay   time.Duration `koanf:"delay" help:"How long after the hand-over the bank in this process settles."`
+}
+
+type logging struct {
+	Level  string `koanf:"level" help:"The least important lines that are written: debug, info, warn or error."`
+	Format string `koanf:"format" help:"text or json."`
+}
+
+// withDefaults fills in what was left out.
+func (c config) withDefaults() config {
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
+	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
+	c.Lanes = cmp.Or(c.Lanes, 1)
+	c.Rails.Simulator.Delay = cmp.Or(c.Rails.Simulator.Delay, 10*time.Second)
+	c.Log.Level = cmp.Or(c.Log.Level, "info")
+	c.Log.Format = cmp.Or(c.Log.Format, "text")
+	return c
+}
+
+// setting is one leaf of a config.
+type setting struct {
+	key, help string
+	value     reflect.Value
+}
+
+func (s setting) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// settings lists the leaves of a config in their order.
+func settings(c config) []setting { return leaves(reflect.ValueOf(c), "") }
+
+func leaves(v reflect.Value, prefix string) (all []setting) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		key := prefix + f.Tag.Get("koanf")
+		if f.Type.Kind() == reflect.Struct {
+			all = append(all, leaves(v.Field(i), key+".")...)
+			continue
+		}
+		all = append(all, setting{key, f.Tag.Get("help"), v.Field(i)})
+	}
+	return all
+}
+
+const envPrefix = "REMIT_"
+
+// The environment variables that are no settings.
+const (
+	envMasterKey  = "REMIT_MASTER_KEY"
+	envConfig     = "REMIT_CONFIG"
+	envCrashAt    = "REMIT_CRASH_AT"
+	envCrashTests = "REMIT_CRASH_TESTS"
+)
+
+// loadConfig reads a file, if one is named, and the environment over it.
+func loadConfig(path string, environ []string) (config, error) {
+	k := koanf.New(".")
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return config{}, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
+		}
+	}
+	known := settings(config{})
+	for _, key := range k.Keys() {
+		if near, ok := nearest(key, keysOf(known)); !ok {
+			return config{}, hinted{fmt.Errorf("the configuration %s has a key %q, which is no setting", path, key), "did you mean " + near}
+		}
+	}
+	if err := fromEnvironment(k, known, environ); err != nil {
+		return config{}, err
+	}
+	var c config
+	if err := k.Unmarshal("", &c); err != nil {
+		return config{}, fmt.Errorf("the configuration: %w", err)
+	}
+	return c.withDefaults(), nil
+}
+
+func keysOf(all []setting) (keys []string) {
+	for _, s := range all {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+// fromEnvironment lays the environment over what a file says. A variable that
+// is one slip away from a setting is an error; what is named otherwise is
+// somebody else's.
+func fromEnvironment(k *koanf.Koanf, known []setting, environ []string) error {
+	byName, names := map[string]setting{}, []string{envMasterKey, envConfig, envCrashAt, envCrashTests}
+	for _, s := range known {
+		byName[s.env()] = s
+		names = append(names, s.env())
+	}
+	for _, line := range environ {
+		name, _, _ := strings.Cut(line, "=")
+		if near, ok := nearest(name, names); !ok && distance(name, near) <= slipMax {
+			return hinted{fmt.Errorf("the environment has %s, which is no setting", name), "did you mean " + near}
+		}
+	}
+	return k.Load(env.Provider(".", env.Opt{
+		Prefix: envPrefix, EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			s, ok := byName[name]
+			switch {
+			case !ok:
+				return "", nil
+			case s.value.Kind() == reflect.Slice:
+				return s.key, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+			}
+			return s.key, value
+		},
+	}), nil)
+}
+
+// slipMax is how many letters a name may be off to be taken for another one.
+const slipMax = 2
+
+// nearest is the name that is most like a word, and whether it is the word.
+func nearest(word string, names []string) (near string, same bool) {
+	least := len(word) + 1<<10
+	for _, n := range names {
+		if d := distance(word, n); d < least {
+			least, near = d, n
+		}
+	}
+	return near, least == 0
+}
+
+// distance counts the letters to add, drop or change between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := corner
+			if a[i] != b[j] {
+				change++
+			}
+			corner = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// prefixes reads the ranges of a setting.
+func prefixes(key string, lines []string) (all []netip.Prefix, err error) {
+	for _, line := range lines {
+		p, err := server.ParsePrefix(line)
+		if err != nil {
+			return nil, fmt.Errorf("the setting %s: %q is neither an address nor a range", key, line)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// othersMay are the permissions of a file for all but its owner.
+const othersMay fs.FileMode = 0o077
+
+// masterKey reads the installation's master key.
+func masterKey(c config, environ []string) ([]byte, error) {
+	text := ""
+	for _, line := range environ {
+		if v, ok := strings.CutPrefix(line, envMasterKey+"="); ok {
+			text = v
+		}
+	}
+	switch {
+	case text != "" && c.MasterKeyFile != "":
+		return nil, fmt.Errorf("the master key is given twice: by %s and by master_key_file", envMasterKey)
+	case c.MasterKeyFile != "":
+		info, err := os.Stat(c.MasterKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("the master key: %w", err)
+		}
+		if info.Mode()&othersMay != 0 {
+			return nil, hinted{fmt.Errorf("others than its owner may use the master key's file %s", c.MasterKeyFile), "chmod 600 " + c.MasterKeyFile}
+		}
+		raw, err := os.ReadFile(c.MasterKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("the master key: %w", err)
+		}
+		text = string(raw)
+	case text == "":
+		return nil, hinted{fmt.Errorf("there is no master key: set %s or master_key_file", envMasterKey), "remit key master makes one"}
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(key) != vault.MasterKeyBytes {
+		return nil, fmt.Errorf("the master key is not %d bytes in base64", vault.MasterKeyBytes)
+	}
+	return key, nil
+}

@@ -1,0 +1,95 @@
+// Package catalog is the three lists: the dialects that are spoken, the rails
+// that money can leave over, the stores that can remember it. It alone knows
+// implementations; a new one adds its line here.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"remit/dialect"
+	"remit/dialect/trustly"
+	"remit/rail"
+	"remit/rail/simulator"
+	"remit/store"
+	"remit/store/postgres"
+	"remit/store/relational"
+	"remit/store/sqlite"
+)
+
+// Dialects lists every API that is spoken.
+func Dialects() []dialect.Dialect {
+	return []dialect.Dialect{
+		trustly.Dialect{},
+	}
+}
+
+// ErrStore means that a text names no kind of store.
+var ErrStore = errors.New("a store is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")
+
+// OpenStore opens the store that a DSN names. It does not migrate. hook, where
+// it is set, is called at each point of every group, for crash tests.
+func OpenStore(ctx context.Context, dsn string, hook func(point string)) (store.Store, error) {
+	var o relational.Options
+	if hook != nil {
+		o.Hook = func(p relational.Point) error {
+			hook("store-" + string(p))
+			return nil
+		}
+	}
+	kind, rest, _ := strings.Cut(dsn, ":")
+	switch {
+	case kind == "sqlite" && rest != "":
+		return sqlite.OpenWith(ctx, rest, o)
+	case kind == "postgres" || kind == "postgresql":
+		return postgres.OpenWith(ctx, dsn, o)
+	}
+	return nil, ErrStore
+}
+
+// Simulated says where a simulated bank is: in this process, with a journal,
+// or at the URL of a process of its own.
+type Simulated struct {
+	Journal string
+	Delay   time.Duration    // from hand-over to settlement; 0 is simulator.DelayDefault
+	Now     func() time.Time // the bank's clock; nil is time.Now
+	URL     string
+	Token   string
+}
+
+// SimulatorName is the name of the simulated rail in ledger accounts.
+const SimulatorName = "simulator"
+
+// ErrRails means that no rail was named, or one in two ways.
+var ErrRails = errors.New("a simulated bank has either a journal, or a URL with a token")
+
+// OpenRails opens every rail that is configured. Refunds leave over the first.
+func OpenRails(c Simulated) (rails []rail.Rail, done func() error, err error) {
+	switch {
+	case c.Journal != "" && c.URL == "":
+		b, err := OpenBank(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		return []rail.Rail{simulator.New(SimulatorName, b)}, b.Close, nil
+	case c.Journal == "" && c.URL != "" && c.Token != "":
+		return []rail.Rail{simulator.Dial(SimulatorName, strings.TrimRight(c.URL, "/"), c.Token, nil)}, func() error { return nil }, nil
+	}
+	return nil, nil, ErrRails
+}
+
+// OpenBank opens the simulated bank of a journal in this process.
+func OpenBank(c Simulated) (*simulator.Bank, error) {
+	b, err := simulator.Open(c.Journal, simulator.Options{Now: c.Now, Delay: c.Delay})
+	if err != nil {
+		return nil, fmt.Errorf("the simulated bank's journal: %w", err)
+	}
+	return b, nil
+}
+
+// BankHandler lets others speak to a bank who know the token.
+func BankHandler(b *simulator.Bank, token string) http.Handler { return simulator.Handler(b, token) }

@@ -1,0 +1,101 @@
+package sandbox
+
+import (
+	_ "embed" // of refundScript
+	"fmt"
+	"maps"
+
+	"remit"
+	"remit/dialect"
+)
+
+// place is what a section of sandbox.json is made from.
+type place struct {
+	base        string
+	credentials dialect.Credentials
+	private     func(name string) string // where a key is, by its name
+	public      func(name string) string
+	server      string // where our own public key is
+}
+
+// sections make, for each dialect, what a client needs to call us: in the
+// provider's own words, since these are read next to its documentation.
+var sections = map[string]func(place) map[string]any{
+	"trustly": func(p place) map[string]any {
+		return map[string]any{
+			"url":      p.base + "/api/1",
+			"username": string(p.credentials.Principal), "password": p.credentials.Secrets["password"],
+			"merchant_private_key": p.private("merchant"), "merchant_public_key": p.public("merchant"),
+			"server_public_key": p.server,
+		}
+	},
+}
+
+// description is what sandbox.json says.
+func (s *Sandbox) description() map[string]any {
+	all := map[string]any{
+		"base_url": s.base, "console_url": s.base + consolePath, "control_url": s.base + controlPath, "inbox_url": s.base + inboxPath,
+	}
+	var others []map[string]any
+	for i, m := range merchants {
+		one := map[string]any{"merchant": m}
+		for _, d := range s.o.Dialects {
+			one[d.Name()] = s.section(m, d.Name())
+		}
+		if i == 0 {
+			maps.Copy(all, one)
+		} else {
+			others = append(others, one)
+		}
+	}
+	all["others"] = others
+	return all
+}
+
+func (s *Sandbox) section(m remit.MerchantID, in string) map[string]any {
+	c, _ := s.home.credentials(m, in)
+	return sections[in](place{
+		base: s.base, credentials: c, server: s.home.path(serverKeyFile(in)),
+		private: func(name string) string { return s.home.path(keyFile(m, in, name, "private")) },
+		public:  func(name string) string { return s.home.path(keyFile(m, in, name, "public")) },
+	})
+}
+
+// described tells whether every dialect has a section.
+func described(all []dialect.Dialect) error {
+	for _, d := range all {
+		if _, ok := sections[d.Name()]; !ok {
+			return fmt.Errorf("sandbox: dialect %s has no section in sandbox.json", d.Name())
+		}
+	}
+	return nil
+}
+
+//go:embed refund.sh
+var refundScript string
+
+// refundFile is a script in the folder that makes one refund and shows what
+// becomes of it, with nothing but a shell, curl and openssl.
+const refundFile = "refund.sh"
+
+// Greeting tells people where everything is, and what to paste first.
+func (s *Sandbox) Greeting() string {
+	clock := "runs with real time; POST /_sandbox/clock/advance moves it forward"
+	if s.home.frozen() {
+		clock = "stands still; POST /_sandbox/clock/advance moves it forward"
+	}
+	return fmt.Sprintf(`Remit's sandbox is ready. Nothing here is real money.
+
+  API       %s
+  control   %s
+  inbox     %s
+  folder    %s
+  settings  %s
+  merchants acme and globex
+  clock     %s
+
+One refund to paste:
+
+  sh %s
+`, s.base, s.base+controlPath, s.base+inboxPath, s.home.dir, s.home.path(announcement), clock, s.home.path(refundFile))
+}

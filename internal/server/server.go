@@ -1,0 +1,281 @@
+// Package server answers merchants over HTTP. It mounts each dialect at its
+// provider's native paths, and takes a request from its bytes to the engine
+// and back.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"remit"
+	"remit/dialect"
+)
+
+// Limits of one request, of real time.
+const (
+	askTimeout     = 25 * time.Second // for the decision: a client in use waits 30 s in all
+	releaseTimeout = 20 * time.Second // for letting the notifications go: less than their lease
+)
+
+// Engine carries out what merchants ask.
+type Engine interface {
+	Ask(ctx context.Context, m remit.MerchantID, in, evidence string, op dialect.Operation) (remit.Result, error)
+	Release(ctx context.Context, m remit.MerchantID, owed []remit.WorkID) error
+}
+
+// Directory knows who asks, and signs as us.
+type Directory interface {
+	Caller(ctx context.Context, in string, p dialect.Principal) (dialect.Caller, error)
+	Signer(in string) dialect.Signer
+}
+
+// Observer is told of each request that was answered; it may be called at
+// once. code is "ok", or the name of a remit.Code.
+type Observer interface {
+	Request(dialect, code string, took time.Duration)
+}
+
+// Options are what a server is made of.
+type Options struct {
+	Dialects  []dialect.Dialect
+	Directory Directory
+	Engine    Engine
+	Now       func() time.Time // of the business clock
+	Real      func() time.Time // of the real clock
+	NewTrace  func() string    // another name for each request: 16 of [0-9a-f]
+	Proxies   []netip.Prefix   // whose X-Forwarded-For is believed
+	Observer  Observer         // nil observes nothing
+	Log       *slog.Logger     // nil logs nothing
+}
+
+// Server is the handler of the public listener.
+type Server struct {
+	o        Options
+	mux      *http.ServeMux
+	signing  chan struct{} // a place for each signature that is being made
+	releases sync.WaitGroup
+}
+
+// New mounts the dialects. It panics if two of them listen at one path: the
+// one place to tell them apart, by what the caller authenticates with, would
+// be here.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observer == nil {
+		o.Observer = blind{}
+	}
+	s := &Server{o: o, mux: http.NewServeMux(), signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	for _, d := range o.Dialects {
+		for _, r := range d.Routes() {
+			pattern := r.Path
+			if r.Method != "" {
+				pattern = r.Method + " " + r.Path
+			}
+			s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(d, w, r) })
+		}
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, plain(http.StatusNotFound, "not_found", "nothing is served at this path"))
+	})
+	return s
+}
+
+// blind is an observer that looks away.
+type blind struct{}
+
+func (blind) Request(string, string, time.Duration) {}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Close waits until all that was answered has let its notifications go. The
+// engine must still run, and no request may come in any more.
+func (s *Server) Close() { s.releases.Wait() }
+
+// exchange is one request on its way: what is known of it so far.
+type exchange struct {
+	d        dialect.Dialect
+	request  dialect.Request
+	merchant remit.MerchantID // once it has shown that it is this one
+	claimed  remit.MerchantID // before that
+}
+
+// serve takes one request from the wire and puts its answer there. Only then
+// do the notifications go that it causes.
+func (s *Server) serve(d dialect.Dialect, w http.ResponseWriter, r *http.Request) {
+	start := s.o.Real()
+	x := &exchange{d: d}
+	res, result, err := s.answer(x, w, r)
+	write(w, res)
+	s.release(x, result)
+	s.tell(x, res.Status, result.Replayed, err, s.o.Real().Sub(start))
+}
+
+// answer reads a request and makes its answer, whatever the dialect.
+func (s *Server) answer(x *exchange, w http.ResponseWriter, r *http.Request) (res dialect.Response, result remit.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = broke(p)
+			res = plain(http.StatusInternalServerError, remit.Internal.String(), "internal error")
+		}
+	}()
+	if x.request, err = s.read(x.d, w, r); err != nil {
+		// Who sends half a body does not wait for an answer.
+		return plain(http.StatusBadRequest, remit.Invalid.String(), remit.AsError(err).Detail), result, err
+	}
+	call := x.d.Read(x.request)
+	ctx, stop := context.WithTimeout(r.Context(), askTimeout)
+	defer stop()
+	result, err = s.ask(ctx, x, call)
+	if err == nil && result.Refusal != nil {
+		err = result.Refusal
+	}
+	s.signing <- struct{}{}
+	defer func() { <-s.signing }()
+	return call.Encode(s.o.Directory.Signer(x.d.Name()), result, err), result, err
+}
+
+// ask finds out who asks what, and has it carried out. A panic in it is the
+// dialect's internal error.
+func (s *Server) ask(ctx context.Context, x *exchange, call dialect.Call) (result remit.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = remit.Result{}, broke(p)
+		}
+	}()
+	principal, err := call.Claim()
+	if err != nil {
+		return result, err
+	}
+	in := x.d.Name()
+	who, err := s.o.Directory.Caller(ctx, in, principal)
+	if err != nil {
+		return result, unavailable(err)
+	}
+	x.claimed = who.Merchant
+	who.Admitted = who.Known && admitted(who.Settings.IPAllow, x.request.From)
+	if err := call.Verify(who); err != nil {
+		return result, err
+	}
+	if !who.Known {
+		return result, fmt.Errorf("dialect %s verified a caller whom nobody knows", in)
+	}
+	x.merchant = who.Merchant
+	op, err := call.Decode()
+	if err != nil {
+		return result, err
+	}
+	return s.o.Engine.Ask(ctx, who.Merchant, in, "request:"+x.request.Trace, op)
+}
+
+// unavailable is what a store that cannot be read comes to for the caller.
+func unavailable(err error) error {
+	if _, ok := errors.AsType[*remit.Error](err); ok {
+		return err
+	}
+	return &remit.Error{Code: remit.Unavailable, Detail: "the service cannot be used now", Err: err}
+}
+
+// stackBytesMax is how much of a panic's stack is logged, in bytes.
+const stackBytesMax = 4 << 10
+
+// broke makes an error of a panic.
+func broke(p any) error {
+	stack := make([]byte, stackBytesMax)
+	return &remit.Error{Code: remit.Internal, Detail: "internal error", Err: fmt.Errorf("panic: %v\n%s", p, stack[:runtime.Stack(stack, false)])}
+}
+
+// read takes the request off the wire, whole and bounded. Of a body that is
+// too large the beginning is kept, and its connection is closed after the
+// answer.
+func (s *Server) read(d dialect.Dialect, w http.ResponseWriter, r *http.Request) (dialect.Request, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, d.BodyBytesMax()))
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		err = nil
+	case err != nil:
+		err = &remit.Error{Code: remit.Invalid, Reason: remit.ReasonEnvelope, Detail: "the body did not come whole", Err: err}
+	}
+	return dialect.Request{
+		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header, Body: body, TooLarge: tooLarge,
+		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(),
+	}, err
+}
+
+// write puts an answer on the wire, all of it. A caller that has gone may ask
+// again: it will get the same answer.
+func write(w http.ResponseWriter, res dialect.Response) {
+	h := w.Header()
+	for name, values := range res.Header {
+		h[name] = values
+	}
+	h.Set("Content-Length", strconv.Itoa(len(res.Body)))
+	w.WriteHeader(res.Status)
+	_, _ = w.Write(res.Body)
+	_ = http.NewResponseController(w).Flush()
+}
+
+// plain is an answer to a request of which no dialect could speak.
+func plain(status int, code, message string) dialect.Response {
+	return dialect.Response{
+		Status: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: fmt.Appendf(nil, `{"error":{"code":%q,"message":%q}}`+"\n", code, message),
+	}
+}
+
+// release lets the notifications go that waited for the answer. If it fails
+// their lease runs out.
+func (s *Server) release(x *exchange, result remit.Result) {
+	if len(result.Owed) == 0 {
+		return
+	}
+	s.releases.Go(func() {
+		ctx, stop := context.WithTimeout(context.Background(), releaseTimeout)
+		defer stop()
+		if err := s.o.Engine.Release(ctx, x.merchant, result.Owed); err != nil {
+			s.o.Log.Warn("notifications wait until their lease runs out", "trace", x.request.Trace, "merchant", x.merchant, "error", err)
+		}
+	})
+}
+
+// tell says once what became of a request: never what was in it. The cause of
+// a fault of our own is told here, and nowhere else.
+func (s *Server) tell(x *exchange, status int, replayed bool, err error, took time.Duration) {
+	code, level := "ok", slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("trace", x.request.Trace), slog.String("dialect", x.d.Name()), slog.Int("status", status), slog.Duration("took", took),
+	}
+	switch {
+	case x.merchant != "":
+		attrs = append(attrs, slog.String("merchant", string(x.merchant)))
+	case x.claimed != "":
+		attrs = append(attrs, slog.String("claims", string(x.claimed)))
+	}
+	if replayed {
+		attrs = append(attrs, slog.Bool("replayed", true))
+	}
+	if err != nil {
+		e := remit.AsError(err)
+		code = e.Code.String()
+		if e.Reason != "" {
+			attrs = append(attrs, slog.String("reason", string(e.Reason)))
+		}
+		if e.Code == remit.Internal || e.Code == remit.Unavailable {
+			level = slog.LevelError
+			attrs = append(attrs, slog.Any("error", err))
+		}
+	}
+	s.o.Observer.Request(x.d.Name(), code, took)
+	s.o.Log.LogAttrs(context.Background(), level, "request", append(attrs, slog.String("code", code))...)
+}
