@@ -31,13 +31,20 @@ func Dialects() []dialect.Dialect {
 // ErrStore means that a text names no kind of store.
 var ErrStore = errors.New("a store is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")
 
+// StorePoints are the points of a group at which OpenStore's hook is called.
+func StorePoints() []string {
+	return []string{point(relational.Locked), point(relational.Read), point(relational.BeforeCommit), point(relational.AfterCommit)}
+}
+
+func point(p relational.Point) string { return "store-" + string(p) }
+
 // OpenStore opens the store that a DSN names. It does not migrate. hook, where
-// it is set, is called at each point of every group, for crash tests.
+// it is set, is called at each of StorePoints of every group, for crash tests.
 func OpenStore(ctx context.Context, dsn string, hook func(point string)) (store.Store, error) {
 	var o relational.Options
 	if hook != nil {
 		o.Hook = func(p relational.Point) error {
-			hook("store-" + string(p))
+			hook(point(p))
 			return nil
 		}
 	}
@@ -55,8 +62,9 @@ func OpenStore(ctx context.Context, dsn string, hook func(point string)) (store.
 // or at the URL of a process of its own.
 type Simulated struct {
 	Journal string
-	Delay   time.Duration    // from hand-over to settlement; 0 is simulator.DelayDefault
-	Now     func() time.Time // the bank's clock; nil is time.Now
+	Delay   time.Duration      // from hand-over to settlement; 0 is simulator.DelayDefault
+	Now     func() time.Time   // the bank's clock; nil is time.Now
+	Hook    func(point string) // called at each of BankPoints, for crash tests; nil does nothing
 	URL     string
 	Token   string
 }
@@ -82,9 +90,26 @@ func OpenRails(c Simulated) (rails []rail.Rail, done func() error, err error) {
 	return nil, nil, ErrRails
 }
 
+// BankPoints are the points of a simulated bank at which a crash test can kill
+// its process, by the bank's own names of them.
+var BankPoints = map[string]string{
+	simulator.BeforeJournal: "bank-before-journal",
+	simulator.AfterJournal:  "bank-after-journal",
+}
+
+// MagicValues lists the values that order an outcome at a simulated bank.
+func MagicValues() []simulator.Magic { return simulator.MagicValues() }
+
 // OpenBank opens the simulated bank of a journal in this process.
 func OpenBank(c Simulated) (*simulator.Bank, error) {
-	b, err := simulator.Open(c.Journal, simulator.Options{Now: c.Now, Delay: c.Delay})
+	o := simulator.Options{Now: c.Now, Delay: c.Delay}
+	if c.Hook != nil {
+		o.Hook = func(p string) error {
+			c.Hook(BankPoints[p])
+			return nil
+		}
+	}
+	b, err := simulator.Open(c.Journal, o)
 	if err != nil {
 		return nil, fmt.Errorf("the simulated bank's journal: %w", err)
 	}

@@ -40,7 +40,8 @@ const drainMax = 100_000
 var ErrEndless = errors.New("outbox: the work does not come to an end")
 
 // Loop leases work and runs it. Its exported members are set before it is
-// used, and not changed afterwards. It must not be copied.
+// used, all but Wake, Kind and BatchMax, and are not changed afterwards. It
+// must not be copied.
 type Loop struct {
 	Claim   func(context.Context, store.Claim) ([]remit.Work, error)
 	NextDue func(ctx context.Context, real time.Time) (time.Time, bool, error)

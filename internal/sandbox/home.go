@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,7 +117,17 @@ func (h *home) load(seed *int64) error {
 	if h.state.Credentials == nil {
 		h.state.Credentials = map[remit.MerchantID]map[string]dialect.Credentials{}
 	}
-	h.masterKey, err = os.ReadFile(h.path(masterKeyFile))
+	return h.loadMasterKey()
+}
+
+// loadMasterKey reads the master key, or makes one. It is written as every
+// other command of the program reads it.
+func (h *home) loadMasterKey() error {
+	text, err := os.ReadFile(h.path(masterKeyFile))
+	if err == nil {
+		h.masterKey, err = base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+		return err
+	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -124,7 +135,7 @@ func (h *home) load(seed *int64) error {
 	if _, err := io.ReadFull(h.rand("master key"), h.masterKey); err != nil {
 		return err
 	}
-	return h.write(masterKeyFile, h.masterKey, privateMode)
+	return h.write(masterKeyFile, []byte(base64.StdEncoding.EncodeToString(h.masterKey)+"\n"), privateMode)
 }
 
 func (h *home) close() error { return h.lock.Close() }

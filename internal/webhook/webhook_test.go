@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -236,21 +235,17 @@ func drained(h http.HandlerFunc) http.HandlerFunc {
 }
 
 // While a host hangs with all the calls that it may have, more of them are
-// refused, and another host is called as if nothing were. When the calls have
-// ended the host is called again.
+// refused, and another host is called as if nothing were. Each call that ends
+// makes room for one more, though another hangs on.
 func TestASlowHostDoesNotStallOthers(t *testing.T) {
 	const hostCalls = 8
-	hang, entered := make(chan struct{}), make(chan struct{}, hostCalls)
-	slow := listen(t, func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-hang })
+	let, entered, ended := make(chan struct{}), make(chan struct{}, 2*hostCalls), make(chan error)
+	slow := listen(t, func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-let })
 	quick := listen(t, func(http.ResponseWriter, *http.Request) {})
 	s := sender(t, webhook.Options{AllowLoopback: true, Timeout: time.Minute})
-	var all sync.WaitGroup
+	call := func() { _, _, err := s.Send(t.Context(), slow, post); ended <- err }
 	for range hostCalls {
-		all.Go(func() {
-			if _, _, err := s.Send(t.Context(), slow, post); err != nil {
-				t.Error(err)
-			}
-		})
+		go call()
 	}
 	for range hostCalls {
 		<-entered
@@ -261,10 +256,21 @@ func TestASlowHostDoesNotStallOthers(t *testing.T) {
 	if _, _, err := s.Send(t.Context(), quick, post); err != nil {
 		t.Errorf("the quick host: %v", err)
 	}
-	close(hang)
-	all.Wait()
-	if _, _, err := s.Send(t.Context(), slow, post); err != nil {
-		t.Errorf("the slow host, later: %v", err)
+	let <- struct{}{}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	go call()
+	select {
+	case <-entered:
+	case err := <-ended:
+		t.Errorf("the slow host, when there is room again: %v", err)
+	}
+	close(let)
+	for range hostCalls {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -172,6 +172,17 @@ func TestAQuietPaymentThatReturnsIsToldFirst(t *testing.T) {
 	if got, want := told(t, b), "settled returned MS03"; got != want {
 		t.Errorf("the statement says %q, want %q", got, want)
 	}
+	for first, err := range b.Statements(t.Context(), "") {
+		must(t, err)
+		for second, err := range b.Statements(t.Context(), first.Cursor) { // the two stand next to each other in the journal
+			must(t, err)
+			if first.Kind == rail.StatementSettled && second.Kind != rail.StatementReturned {
+				t.Errorf("behind %+v comes %+v", first, second)
+			}
+			return
+		}
+		t.Errorf("nothing comes behind %+v", first)
+	}
 }
 
 // TestWhatIsDoneCannotBeOrderedOtherwise tries every order on every end. Only

@@ -3,6 +3,7 @@ package simulator_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -180,8 +181,8 @@ func TestASilentBankBreaksTheConnection(t *testing.T) {
 	c := simulator.Dial("simulator", server.URL, token, nil)
 	i := pay("a")
 	i.Remittance = "remit:unknown"
-	if out, err := c.Submit(t.Context(), i); err == nil || errors.Is(err, rail.ErrNotSent) || out.Status != rail.Unknown {
-		t.Errorf("Submit answers %+v, %v", out, err)
+	if out, err := c.Submit(t.Context(), i); !errors.Is(err, io.EOF) || errors.Is(err, rail.ErrNotSent) || out.Status != rail.Unknown {
+		t.Errorf("Submit answers %+v, %v, want a connection that ends", out, err)
 	}
 	for _, want := range []rail.Status{rail.Unknown, rail.Unknown, rail.Settled} {
 		if out, err := c.Lookup(t.Context(), "a"); err != nil || out.Status != want {

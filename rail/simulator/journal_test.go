@@ -180,6 +180,31 @@ func TestABankThatCannotWriteAnswersNothing(t *testing.T) {
 	}
 }
 
+// healing is a disk whose first sync fails, and no other.
+type healing struct {
+	dying
+	syncs int
+}
+
+func (h *healing) Sync() error {
+	if h.syncs++; h.syncs == 1 {
+		return errPower
+	}
+	return nil
+}
+
+// TestAFailedSyncIsNotTriedAgain: what a disk has kept of it is not known, so
+// that a later success would prove nothing.
+func TestAFailedSyncIsNotTriedAgain(t *testing.T) {
+	b := found(Options{})
+	b.journal.file = &healing{dying: dying{left: 1 << 20}}
+	for range 2 {
+		if _, err := b.Submit(t.Context(), instruction("a")); !errors.Is(err, errPower) {
+			t.Errorf("Submit: %v, want the first failure", err)
+		}
+	}
+}
+
 // gate is a disk whose first sync waits until it is let through.
 type gate struct {
 	dying
