@@ -50,6 +50,23 @@ func TestATryEndsADeliveryOrPutsItOff(t *testing.T) {
 	w.refused(RecordTry{Head: w.head(), Work: x}, NotFound, "")
 }
 
+// TestWorkCanBePutOffUntried: it is due again later, free for everybody, and
+// counts no try. Who has lost it cannot put it off.
+func TestWorkCanBePutOffUntried(t *testing.T) {
+	w := newWorld(t)
+	x := w.owed()
+	x.Fence = 2
+	w.work[x.ID] = x
+	w.must(PutOff{Head: w.head(), Work: x, Again: time.Hour})
+	if got := w.work[x.ID]; !got.Lease.IsZero() || !got.Due.Equal(w.now.Add(time.Hour)) || got.Tries != 0 || got.Fence != 2 {
+		t.Errorf("got %+v", got)
+	}
+	x.Fence = 1
+	if _, err := w.do(PutOff{Head: w.head(), Work: x}); !errors.Is(err, ErrLost) {
+		t.Errorf("who has lost the lease got %v", err)
+	}
+}
+
 // TestADeliveryCanBeMadeAgain with the same bytes, whether it was given up,
 // made, or is still due.
 func TestADeliveryCanBeMadeAgain(t *testing.T) {

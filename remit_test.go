@@ -1,6 +1,8 @@
 package remit
 
 import (
+	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,5 +73,23 @@ func TestTheZeroSettingsForbidNothing(t *testing.T) {
 	s = Settings{Functions: map[string]bool{"Refund": false, "Balance": true}, SendWindowMicros: 1_500_000}
 	if s.MayCall("Refund") || !s.MayCall("Balance") || !s.MayCall("AccountPayout") || s.SendWindow() != 1500*time.Millisecond {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// TestAListOfNobodyStaysAList when it is stored: it lets nobody in, while no
+// list lets everybody in.
+func TestAListOfNobodyStaysAList(t *testing.T) {
+	for _, want := range [][]string{nil, {}, {"192.0.2.1"}} {
+		text, err := json.Marshal(Settings{IPAllow: want}.clone())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Settings
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if (got.IPAllow == nil) != (want == nil) || !slices.Equal(got.IPAllow, want) {
+			t.Errorf("%#v was stored as %s, and read as %#v", want, text, got.IPAllow)
+		}
 	}
 }

@@ -177,7 +177,7 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 	if failed != nil {
 		// Without a signature nothing can be said that a client would believe.
 		// A 500 tells it to send the same UUID again. (D15)
-		p := problemOf(nil)
+		p := problemOf(remit.Internal)
 		res.Status = http.StatusInternalServerError
 		res.Body = appendJSON(nil, envelope("error", failure(p, value{})))
 	}

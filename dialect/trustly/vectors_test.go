@@ -42,9 +42,9 @@ func TestDocumentedTextsAreWhatIsSigned(t *testing.T) {
 		{"V4 error", "Deposit", "ad4f3dbe-6c1d-11e5-9d5e-0800279bcb51", `{"code":616,"message":"ERROR_INVALID_CREDENTIALS"}`,
 			"Depositad4f3dbe-6c1d-11e5-9d5e-0800279bcb51code616messageERROR_INVALID_CREDENTIALS"},
 		{"V4 credit", "credit", "f1b77aac-516d-4b89-a125-c005f4c020f0",
-			`{"amount":"20.00","currency":"SEK","messageid":"5001_655548","orderid":"3931155141","enduserid":"leec",
+			`{"amount":"20.00","currency":"SEK","messageid":"5001_655548","orderid":"3931155141","enduserid":"leecS",
 			"notificationid":"3653956920","timestamp":"2015-03-12 15:14:18.61671+00"}`,
-			"creditf1b77aac-516d-4b89-a125-c005f4c020f0amount20.00currencySEKenduseridleecmessageid5001_655548" +
+			"creditf1b77aac-516d-4b89-a125-c005f4c020f0amount20.00currencySEKenduseridleecSmessageid5001_655548" +
 				"notificationid3653956920orderid3931155141timestamp2015-03-12 15:14:18.61671+00"},
 		{"V5 reply to a notification", "account", "e76ffbe5-e0f9-4402-8689-f868ed2021f8", `{"status":"OK"}`,
 			"accounte76ffbe5-e0f9-4402-8689-f868ed2021f8statusOK"},
