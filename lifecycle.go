@@ -221,6 +221,7 @@ type Cancel struct {
 	Head
 	Disbursement DisbursementID
 	Disbursed    string // or by its own name
+	Only         string // where it is set, the dialect whose it must be
 	Reason       Reason
 	// Judge, where it is set, says why the dialect does not let it be called
 	// back. It is pure.
@@ -235,7 +236,7 @@ func (c Cancel) Needs() Needs { return Needs{Disbursement: c.Disbursement, Disbu
 
 // Decide lets go of what is held.
 func (c Cancel) Decide(f Facts) (Change, error) {
-	d, err := f.disbursement(Canceled)
+	d, err := f.disbursement(Canceled, c.Only)
 	if err != nil {
 		return Change{}, err
 	}
@@ -249,9 +250,10 @@ func (c Cancel) Decide(f Facts) (Change, error) {
 	return x.c, nil
 }
 
-// disbursement is the one that the command names, if it can become next.
-func (f Facts) disbursement(next State) (Disbursement, error) {
-	if f.Disbursement == nil {
+// disbursement is the one that the command names, if it can become next. It
+// must be of the dialect only, where that is set.
+func (f Facts) disbursement(next State, only string) (Disbursement, error) {
+	if f.Disbursement == nil || (only != "" && f.Disbursement.Dialect != only) {
 		return Disbursement{}, Errorf(NotFound, "", "there is no such disbursement")
 	}
 	d := *f.Disbursement

@@ -124,6 +124,7 @@ type Proceed struct {
 	Head
 	Disbursement DisbursementID
 	Disbursed    string // or by its own name
+	Only         string // where it is set, the dialect whose it must be
 	Account      Sealed // of WaitAccount
 	AccountName  Sealed
 }
@@ -136,7 +137,7 @@ func (p Proceed) Needs() Needs { return Needs{Disbursement: p.Disbursement, Disb
 
 // Decide accepts the disbursement.
 func (p Proceed) Decide(f Facts) (Change, error) {
-	d, err := f.disbursement(Accepted)
+	d, err := f.disbursement(Accepted, p.Only)
 	if err != nil {
 		return Change{}, err
 	}
