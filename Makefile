@@ -46,4 +46,4 @@ bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 docs: ## write the tables of the pages anew that are made from the code
-	go test . -run Page -update
+	go test . ./cmd/remit ./internal/metrics ./rail/simulator -run Page -update

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"time"
 
 	"remit/internal/catalog"
@@ -28,7 +27,7 @@ const bankEvery = 100 * time.Millisecond
 func (c bankCmd) Run(a *app) (err error) {
 	ctx, stop := untilStopped()
 	defer stop()
-	token := a.getenv(c.TokenEnv)
+	token := a.environ.get(c.TokenEnv)
 	if token == "" {
 		return hinted{fmt.Errorf("the bank has no token: %s is empty", c.TokenEnv), "make one with: openssl rand -hex 16"}
 	}
@@ -55,14 +54,4 @@ func (c bankCmd) Run(a *app) (err error) {
 	err = server.Serve(ctx, l, catalog.BankHandler(b, token), log)
 	stop()
 	return errors.Join(err, <-kept)
-}
-
-// getenv is a variable of the environment that the command was given.
-func (a *app) getenv(name string) string {
-	for _, line := range a.environ {
-		if value, ok := strings.CutPrefix(line, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }

@@ -98,8 +98,21 @@ const (
 	envCrashTests = "REMIT_CRASH_TESTS"
 )
 
+// environment is what os.Environ answers.
+type environment []string
+
+// get is the value of a variable; "" if there is none.
+func (e environment) get(name string) string {
+	for _, line := range e {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // loadConfig reads a file, if one is named, and the environment over it.
-func loadConfig(path string, environ []string) (config, error) {
+func loadConfig(path string, environ environment) (config, error) {
 	k := koanf.New(".")
 	if path != "" {
 		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
@@ -132,7 +145,7 @@ func keysOf(all []setting) (keys []string) {
 // fromEnvironment lays the environment over what a file says. A variable that
 // is one slip away from a setting is an error; what is named otherwise is
 // somebody else's.
-func fromEnvironment(k *koanf.Koanf, known []setting, environ []string) error {
+func fromEnvironment(k *koanf.Koanf, known []setting, environ environment) error {
 	byName, names := map[string]setting{}, []string{envMasterKey, envConfig, envCrashAt, envCrashTests}
 	for _, s := range known {
 		byName[s.env()] = s
@@ -210,13 +223,8 @@ func prefixes(key string, lines []string) (all []netip.Prefix, err error) {
 const othersMay fs.FileMode = 0o077
 
 // masterKey reads the installation's master key.
-func masterKey(c config, environ []string) ([]byte, error) {
-	text := ""
-	for _, line := range environ {
-		if v, ok := strings.CutPrefix(line, envMasterKey+"="); ok {
-			text = v
-		}
-	}
+func masterKey(c config, environ environment) ([]byte, error) {
+	text := environ.get(envMasterKey)
 	switch {
 	case text != "" && c.MasterKeyFile != "":
 		return nil, fmt.Errorf("the master key is given twice: by %s and by master_key_file", envMasterKey)

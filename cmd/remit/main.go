@@ -47,7 +47,7 @@ type app struct {
 	config         string
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	environ        []string
+	environ        environment
 }
 
 func main() {

@@ -112,7 +112,7 @@ func (c merchantKeyCmd) register(ctx context.Context, a *app, d *desk, m remit.M
 	if _, err := d.directory.SetPublicKey(ctx, m, c.Dialect, name, string(text)); err != nil {
 		return err
 	}
-	a.say("merchant %s is believed by its own key from now on", m)
+	a.say("merchant %s is believed by this key alone, in every process within a second", m)
 	return nil
 }
 

@@ -52,11 +52,16 @@ func (c sandboxStart) Run(a *app) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }()
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	hook, err := crashPoints(a.environ, log)
 	if err != nil {
 		return err
 	}
-	s, err := sandbox.Open(ctx, c.options(l, slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return hinted{err, "--listen 127.0.0.1:0 takes a free port"}
+	}
+	s, err := sandbox.Open(ctx, c.options(l, log, hook))
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -77,15 +82,15 @@ func (c sandboxStart) private() error {
 }
 
 // options is what this program's sandbox is made of.
-func (c sandboxStart) options(l net.Listener, log *slog.Logger) sandbox.Options {
+func (c sandboxStart) options(l net.Listener, log *slog.Logger, hook func(string)) sandbox.Options {
 	return sandbox.Options{
-		Dir: c.Data, Seed: c.Seed, Listener: l, Dialects: catalog.Dialects(), Log: log, NewID: newID,
+		Dir: c.Data, Seed: c.Seed, Listener: l, Dialects: catalog.Dialects(), Log: log, NewID: newID, Hook: hook,
 		Caller: webhook.New(webhook.Options{AllowLoopback: true, UserAgent: "remit/" + version()}),
 		OpenStore: func(ctx context.Context, path string) (store.Store, error) {
-			return catalog.OpenStore(ctx, "sqlite:"+path, nil)
+			return catalog.OpenStore(ctx, "sqlite:"+path, hook)
 		},
 		OpenBank: func(journal string, now func() time.Time) (sandbox.Bank, func() error, error) {
-			rails, done, err := catalog.OpenRails(catalog.Simulated{Journal: journal, Delay: c.BankDelay, Now: now})
+			rails, done, err := catalog.OpenRails(catalog.Simulated{Journal: journal, Delay: c.BankDelay, Now: now, Hook: hook})
 			if err != nil {
 				return nil, nil, err
 			}

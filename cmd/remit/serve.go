@@ -19,7 +19,6 @@ import (
 	"remit/internal/node"
 	"remit/internal/server"
 	"remit/internal/webhook"
-	"remit/rail"
 	"remit/store"
 )
 
@@ -53,10 +52,12 @@ func (serveCmd) Run(a *app) error {
 	if p.hook, err = crashPoints(a.environ, log); err != nil {
 		return err
 	}
-	if err := p.open(ctx, a.environ); err != nil {
+	if err = p.open(ctx, a.environ); err != nil {
 		return errors.Join(err, p.close())
 	}
-	return errors.Join(p.serve(ctx), p.close())
+	err = errors.Join(p.serve(ctx), p.close())
+	log.Info("stopped")
+	return err
 }
 
 // newLog makes the log of a process.
@@ -83,8 +84,6 @@ type process struct {
 	hook    func(point string)
 
 	store    store.Store
-	rails    []rail.Rail
-	sender   *webhook.Sender
 	node     *node.Node
 	server   *server.Server
 	closing  []func() error // in the order of opening
@@ -92,7 +91,7 @@ type process struct {
 	skew     atomic.Int64 // of our clock against the store's, in ns
 }
 
-func (p *process) open(ctx context.Context, environ []string) error {
+func (p *process) open(ctx context.Context, environ environment) error {
 	key, err := masterKey(p.config, environ)
 	if err != nil {
 		return err
@@ -108,22 +107,24 @@ func (p *process) open(ctx context.Context, environ []string) error {
 	if p.store, err = openStore(ctx, p.config, p.hook); err != nil {
 		return err
 	}
-	p.closing = append(p.closing, p.store.Close)
+	p.onClose(p.store.Close)
 	sim := p.config.Rails.Simulator
-	rails, done, err := catalog.OpenRails(catalog.Simulated{Journal: sim.Journal, Delay: sim.Delay, URL: sim.URL, Token: sim.Token})
+	rails, done, err := catalog.OpenRails(catalog.Simulated{Journal: sim.Journal, Delay: sim.Delay, URL: sim.URL, Token: sim.Token, Hook: p.hook})
 	if err != nil {
 		return err
 	}
-	p.closing = append(p.closing, done)
-	p.sender = webhook.New(webhook.Options{AllowPrefixes: allow, UserAgent: "remit/" + version()})
+	p.onClose(done)
+	sender := webhook.New(webhook.Options{AllowPrefixes: allow, UserAgent: "remit/" + version()})
+	p.onClose(func() error { sender.Close(); return nil })
 	business := clock.New(time.Now, 0, false)
 	p.node, err = node.Start(ctx, node.Config{
 		Store: p.store, MasterKey: key, Dialects: catalog.Dialects(), Rails: rails, Clock: business, Real: time.Now, Rand: rand.Reader,
-		NewID: newID, Caller: p.sender, Lanes: p.config.Lanes, Observer: p.metrics, Log: p.log, Hook: p.hook,
+		NewID: newID, Caller: sender, Lanes: p.config.Lanes, Observer: p.metrics, Log: p.log, Hook: p.hook,
 	})
 	if err != nil {
 		return migrated(err)
 	}
+	p.onClose(func() error { p.node.Close(); return nil })
 	p.metrics.Watch(metrics.Waits{
 		Backlog: func(ctx context.Context) (store.Backlog, error) { return p.store.Backlog(ctx, business.Now()) },
 		Queue:   p.node.Engine.Waiting, Now: business.Now,
@@ -134,6 +135,8 @@ func (p *process) open(ctx context.Context, environ []string) error {
 	})
 	return p.compare(ctx)
 }
+
+func (p *process) onClose(f func() error) { p.closing = append(p.closing, f) }
 
 // close lets go of what was opened, last first.
 func (p *process) close() (err error) {
@@ -181,9 +184,6 @@ func (p *process) serve(ctx context.Context) error {
 	p.server.Close()
 	end()
 	rest.Wait()
-	p.node.Close()
-	p.sender.Close()
-	p.log.Info("stopped")
 	return errors.Join(<-failed, <-failed)
 }
 

@@ -274,9 +274,52 @@ func TestAnAnswerKeepsItsKey(t *testing.T) {
 	k := readKeys(t)
 	r := sample()
 	k.prove(t, &r)
-	res := Dialect{}.Read(r).Encode(k, remit.Result{KeyVersion: 2}, nil) // there is none of version 2
-	if res.Status != 500 {
-		t.Errorf("version 2 was not asked for: %s", res.Body)
+	for _, refusal := range []*remit.Error{nil, remit.Errorf(remit.Exceeds, "", "too much")} {
+		res := Dialect{}.Read(r).Encode(k, remit.Result{Refusal: refusal, KeyVersion: 2}, nil) // there is none of version 2
+		if res.Status != 500 {
+			t.Errorf("version 2 was not asked for: %s", res.Body)
+		}
+	}
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}", KeyVersion: 2}, k); err == nil {
+		t.Error("version 2 was not asked for by a notification")
+	}
+}
+
+// TestAStrangerLearnsNothing compares the answers to an unknown username, to
+// a wrong password, and to somebody unknown whose password is right.
+func TestAStrangerLearnsNothing(t *testing.T) {
+	k := readKeys(t)
+	r := sample()
+	k.prove(t, &r)
+	yes := func(string, string) bool { return true }
+	var first []byte
+	for _, who := range []dialect.Caller{{}, {Secret: yes}, {Known: true, Secret: func(string, string) bool { return false }}} {
+		call := Dialect{}.Read(r)
+		res := call.Encode(k, remit.Result{}, call.Verify(who))
+		if first == nil {
+			first = res.Body
+		}
+		if !bytes.Equal(first, res.Body) || !bytes.Contains(res.Body, []byte(`"code":616`)) {
+			t.Errorf("%t: %s", who.Known, res.Body)
+		}
+	}
+}
+
+// TestTimesAreInUTCWithoutZerosAtTheEnd writes times of other places, and of
+// a whole second. docs/spec/trustly-eu.md#53-types.
+func TestTimesAreInUTCWithoutZerosAtTheEnd(t *testing.T) {
+	east := time.FixedZone("east", 3600)
+	for at, want := range map[time.Time]string{
+		time.Date(2015, 3, 12, 16, 14, 18, 616710000, east): "2015-03-12 15:14:18.61671+00",
+		time.Date(2015, 3, 12, 0, 30, 0, 0, east):           "2015-03-11 23:30:00+00",
+	} {
+		n := notice(noticeCredit, dialect.Occurrence{
+			Event: remit.Event{At: at}, Disbursement: &remit.Disbursement{}, Payment: &remit.Payment{},
+			Number: func() string { return "1" }, UUID: func() string { return "2" },
+		})
+		if !strings.Contains(n.Content, `"timestamp":"`+want+`"`) {
+			t.Errorf("%s is written in %s, want %s", at, n.Content, want)
+		}
 	}
 }
 

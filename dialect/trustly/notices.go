@@ -37,7 +37,7 @@ func (Dialect) Notices(o dialect.Occurrence) []remit.Notice {
 			kinds = []string{noticePayoutConfirmation}
 		}
 	case remit.Failed, remit.Returned:
-		if o.Was == remit.Waiting && d.Reason == remit.ReasonPaymentGone {
+		if d.Reason == remit.ReasonPaymentGone {
 			break // the deposit's own notifications tell of it
 		}
 		if on(remit.SwitchPayoutFailed) {

@@ -29,7 +29,7 @@ func Dialects() []dialect.Dialect {
 }
 
 // ErrStore means that a text names no kind of store.
-var ErrStore = errors.New("a store is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")
+var ErrStore = errors.New("a store is sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, or postgres: and libpq's words (host=… dbname=…)")
 
 // StorePoints are the points of a group at which OpenStore's hook is called.
 func StorePoints() []string {
@@ -52,7 +52,9 @@ func OpenStore(ctx context.Context, dsn string, hook func(point string)) (store.
 	switch {
 	case kind == "sqlite" && rest != "":
 		return sqlite.OpenWith(ctx, rest, o)
-	case kind == "postgres" || kind == "postgresql":
+	case kind == "postgres" && !strings.HasPrefix(rest, "//") && rest != "":
+		return postgres.OpenWith(ctx, rest, o)
+	case strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://"):
 		return postgres.OpenWith(ctx, dsn, o)
 	}
 	return nil, ErrStore

@@ -40,7 +40,7 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 
 		requests:    counter("requests_total", "Requests of merchants that were answered.", "dialect", "code"),
-		requestTook: histogram("request_duration_seconds", "From the first byte of a request to the last of its answer.", "dialect"),
+		requestTook: histogram("request_duration_seconds", "From the header of a request to the last byte of its answer.", "dialect"),
 		commands:    counter("commands_total", "Commands that were decided, by what came of them.", "kind", "code"),
 		commandTook: histogram("command_duration_seconds", "From a command's arrival in the queue to its commit.", "kind"),
 		groupTook:   histogram("group_duration_seconds", "Transactions of the engine; result is committed or failed.", "result"),

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	randv2 "math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +24,7 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/engine"
 	"remit/internal/vault"
 )
 
@@ -48,6 +51,7 @@ type state struct {
 	Start       time.Time                                           `json:"start"`     // at which a clock that stands still was made
 	Offset      time.Duration                                       `json:"offset_ns"` // of the clock, ahead of real time or of Start
 	Starts      int                                                 `json:"starts"`    // how often it was started
+	Bases       []string                                            `json:"bases"`     // URLs at which it answered, the newest last
 	Credentials map[remit.MerchantID]map[string]dialect.Credentials `json:"credentials"`
 }
 
@@ -154,6 +158,17 @@ func (h *home) real() func() time.Time {
 	return time.Now
 }
 
+// startApart is how far one start is from the next for leases: further than any
+// of them reaches. There is one process at a time: what an earlier one had
+// leased when it was killed is free.
+const startApart = time.Hour
+
+// leaseTime is the real clock as leases see it.
+func (h *home) leaseTime() func() time.Time {
+	ahead := time.Duration(h.state.Starts) * startApart
+	return func() time.Time { return time.Now().Add(ahead) }
+}
+
 func (h *home) offset() time.Duration { return h.state.Offset }
 
 func (h *home) keepOffset(d time.Duration) error {
@@ -189,6 +204,39 @@ func (h *home) keepCredentials(m remit.MerchantID, in string, c dialect.Credenti
 	h.state.Credentials[m][in] = c
 	h.mu.Unlock()
 	return h.save()
+}
+
+// basesMax is how many addresses of earlier starts are remembered.
+const basesMax = 100
+
+// moveIn remembers where the sandbox answers from now on.
+func (h *home) moveIn(base string) error {
+	h.mu.Lock()
+	h.state.Bases = append(slices.DeleteFunc(h.state.Bases, func(b string) bool { return b == base }), base)
+	h.state.Bases = h.state.Bases[max(0, len(h.state.Bases)-basesMax):]
+	h.mu.Unlock()
+	return h.save()
+}
+
+// moved calls the inbox where it is now, also for who was given the address
+// that it had before the last start.
+type moved struct {
+	engine.Caller
+	home *home
+	base string
+}
+
+func (m moved) Send(ctx context.Context, url string, out dialect.Outgoing) (dialect.Reply, time.Duration, error) {
+	m.home.mu.Lock()
+	bases := m.home.state.Bases
+	m.home.mu.Unlock()
+	for _, b := range bases {
+		path, ok := strings.CutPrefix(url, b)
+		if ok && (below(path, inboxPath) || strings.HasPrefix(path, inboxPath+"?")) {
+			url = m.base + path
+		}
+	}
+	return m.Caller.Send(ctx, url, out)
 }
 
 // keyFile is where a merchant's key is, as acme-trustly-merchant-private.pem.

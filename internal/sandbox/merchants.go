@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -255,6 +256,14 @@ type balance struct {
 	AvailableMinor int64          `json:"available_minor"`
 }
 
+// rank puts the currencies first that a merchant begins with.
+func (b balance) rank() int {
+	if i := slices.Index(currencies, b.Currency); i >= 0 {
+		return i
+	}
+	return len(currencies)
+}
+
 // portrait is a merchant as the control API shows it.
 func (s *Sandbox) portrait(ctx context.Context, m remit.MerchantID) (any, error) {
 	have, err := s.node.Store.Read(ctx, store.Wants{
@@ -270,7 +279,7 @@ func (s *Sandbox) portrait(ctx context.Context, m remit.MerchantID) (any, error)
 		}
 	}
 	slices.SortFunc(list, func(a, b balance) int {
-		return slices.Index(currencies, a.Currency) - slices.Index(currencies, b.Currency)
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Currency, b.Currency))
 	})
 	x := have.Merchants[m].Settings
 	return map[string]any{

@@ -61,6 +61,7 @@ type Options struct {
 	Dialects []dialect.Dialect
 	Log      *slog.Logger
 	NewID    func(remit.MerchantID) string // where there is no seed
+	Hook     func(point string)            // for crash tests, as node.Config.Hook
 
 	// OpenStore opens the store of a file, and OpenBank the simulated bank of
 	// a journal, in this process.
@@ -126,7 +127,8 @@ func Open(ctx context.Context, o Options) (s *Sandbox, err error) {
 	s.bank = bank
 	s.node, err = node.Start(ctx, node.Config{
 		Store: st, MasterKey: s.home.masterKey, Dialects: o.Dialects, Rails: []rail.Rail{bank}, Clock: c,
-		Real: time.Now, Rand: rand.Reader, NewID: s.home.newID(o.NewID), Caller: o.Caller, Log: o.Log, OneAtATime: true,
+		Real: s.home.leaseTime(), Rand: rand.Reader, NewID: s.home.newID(o.NewID), Caller: moved{o.Caller, s.home, s.base},
+		Log: o.Log, Hook: o.Hook, OneAtATime: true,
 	})
 	if err != nil {
 		return s, err
@@ -251,11 +253,19 @@ func (s *Sandbox) takeTurn() (giveBack func()) {
 	}
 }
 
+// requestWaitMax is how long a control call waits, in real time, for requests
+// that are being answered.
+const requestWaitMax = 250 * time.Millisecond
+
 // settle runs all that is due, once whoever is being answered has his answer.
 // It says how many pieces of work it ran.
 func (s *Sandbox) settle(ctx context.Context) (int, error) {
-	s.requests.Lock()
-	s.requests.Unlock() //nolint:staticcheck // to wait is all that is wanted
+	for end := time.Now().Add(requestWaitMax); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if s.requests.TryLock() {
+			s.requests.Unlock()
+			break
+		}
+	}
 	s.answered()
 	return s.node.Settle(ctx)
 }
@@ -319,6 +329,9 @@ func (s *Sandbox) furnish(ctx context.Context) error {
 		if err := s.home.write(serverKeyFile(d.Name()), []byte(text), publicMode); err != nil {
 			return err
 		}
+	}
+	if err := s.home.moveIn(s.base); err != nil {
+		return err
 	}
 	return s.home.write(refundFile, []byte(refundScript), scriptMode)
 }

@@ -26,6 +26,19 @@ import (
 // given up instead.
 const rollbackTimeout = 5 * time.Second
 
+// planning keeps plans to what all our statements are made for: to find rows
+// by their keys, in the order of an index. Without it a plan that was made,
+// and kept, while a table was small goes on reading, or sorting, all of a
+// table that has grown.
+var planning = map[string]string{
+	"enable_seqscan":    "off",
+	"enable_bitmapscan": "off",
+	"enable_hashjoin":   "off",
+	"enable_mergejoin":  "off",
+	"enable_sort":       "off",
+	"jit":               "off",
+}
+
 // Store is a store.Store in a PostgreSQL database.
 type Store struct{ *relational.Store }
 
@@ -37,15 +50,27 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 
 // OpenWith opens the database with options.
 func OpenWith(ctx context.Context, dsn string, o relational.Options) (*Store, error) {
+	d, err := Driver(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{relational.New(d, o)}, nil
+}
+
+// Driver opens the database for somebody who brings statements of their own.
+func Driver(ctx context.Context, dsn string) (relational.Driver, error) {
 	c, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
+	}
+	for setting, value := range planning {
+		c.ConnConfig.RuntimeParams[setting] = value
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{relational.New(&driver{pool: pool}, o)}, nil
+	return &driver{pool: pool}, nil
 }
 
 type driver struct {
@@ -68,14 +93,16 @@ func (d *driver) Clock() string {
 }
 
 // Tuning leaves room on each page for new versions of rows that change in
-// place: no index of theirs then changes with them.
+// place: no index of theirs then changes with them. Of the events' numbers the
+// newest is always the last, so their index needs no room at all.
 func (d *driver) Tuning() []string {
 	return []string{
 		"ALTER TABLE merchants SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.02)",
 		"ALTER TABLE accounts SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.02)",
 		"ALTER TABLE payments SET (fillfactor = 85)",
-		"ALTER TABLE disbursements SET (fillfactor = 85)",
+		"ALTER TABLE disbursements SET (fillfactor = 95, autovacuum_vacuum_scale_factor = 0.05)",
 		"ALTER TABLE work SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02)",
+		"ALTER INDEX events_pkey SET (fillfactor = 100)",
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"remit"
 	"remit/internal/pgtest"
 	"remit/store"
 	"remit/store/postgres"
@@ -78,4 +79,42 @@ func execute(t *testing.T, dsn, text string) {
 	if _, err := c.Exec(t.Context(), text); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestALostCommitIsUnclear ends a group's own connection just before it
+// commits: whether it was kept is not known to it. Its rows are not there,
+// and the store goes on with another connection.
+func TestALostCommitIsUnclear(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	var killed bool
+	s := open(t, dsn, relational.Options{Hook: func(p relational.Point) error {
+		if p == relational.BeforeCommit && !killed {
+			killed = true
+			execute(t, dsn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")
+		}
+		return nil
+	}})
+	keep := func() error {
+		return s.Update(t.Context(), store.Wants{}, func(*store.Have) (*store.Writes, error) {
+			return &store.Writes{Merchants: []remit.Merchant{{ID: "acme"}}}, nil
+		})
+	}
+	if err := keep(); !errors.Is(err, store.ErrUnclear) {
+		t.Errorf("got %v, want ErrUnclear", err)
+	}
+	for want := range 2 {
+		got, err := s.Merchants(t.Context())
+		if err != nil || len(got) != want {
+			t.Errorf("got %v %v, want %d merchants", got, err, want)
+		}
+		if err := keep(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestStatementsCanNameOneMerchant holds the store to its contract with the
+// texts that a distributed PostgreSQL needs.
+func TestStatementsCanNameOneMerchant(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.DSN(t), relational.Options{ByMerchant: true}) })
 }

@@ -1,7 +1,9 @@
 package relational
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"remit"
@@ -17,18 +19,16 @@ const free = `w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e WHERE e.merchan
 const ofKind = ` AND (CAST($3 AS TEXT) = '' OR w.kind = $3)`
 
 // firstDue looks, merchant by merchant and without a lock, for the first
-// piece that is free and due.
-const firstDue = `SELECT merchant_id, due FROM (
-	SELECT m.merchant_id, (SELECT w.due FROM work w WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ofKind + `
-		ORDER BY w.due LIMIT 1) AS due
-	FROM merchants m) found WHERE due IS NOT NULL ORDER BY due, merchant_id`
+// piece that is free and due. -1 is none.
+const firstDue = `SELECT m.merchant_id, COALESCE((SELECT w.due FROM work w
+	WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ofKind + ` ORDER BY w.due LIMIT 1), -1) FROM merchants m`
 
 // claimable are one merchant's pieces to lease.
 var claimable = `SELECT ` + prefixed("w.", workColumns) + ` FROM work w WHERE w.due <= $1 AND ` + free + ofKind + `
 	AND w.merchant_id = $4 ORDER BY w.due, w.seq, w.n LIMIT $5`
 
 // forever is later than every time that is kept.
-const forever = 1<<63 - 1
+const forever = int64(1<<63 - 1)
 
 // Claim leases work that is due: an unlocked look for merchants that have
 // any, then a claim per merchant, each of a fair share.
@@ -86,13 +86,19 @@ type dueAt struct {
 	due      int64
 }
 
+// due finds them, those first whose work has waited longest.
 func (s *Store) due(ctx context.Context, now, real int64, kind remit.WorkKind) (found []dueAt, err error) {
 	err = s.read(ctx, Statement{Text: firstDue, Args: []any{now, real, string(kind)}, Row: func(r Row) error {
 		var d dueAt
 		err := r.Scan((*string)(&d.merchant), &d.due)
-		found = append(found, d)
+		if d.due >= 0 {
+			found = append(found, d)
+		}
 		return err
 	}})
+	slices.SortFunc(found, func(a, b dueAt) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.merchant, b.merchant))
+	})
 	return found, err
 }
 

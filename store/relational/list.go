@@ -235,24 +235,30 @@ func (s *Store) SetCursor(ctx context.Context, rail, position string) error {
 	})
 }
 
-// Forget deletes answers that expired before a time, merchant by merchant,
-// each under its lock.
+// Forget deletes answers that expired before a time: first an unlocked look
+// for whose they are, then merchant by merchant, each under its lock.
 func (s *Store) Forget(ctx context.Context, before time.Time, max int) (int, error) {
-	ms, err := s.Merchants(ctx)
+	type share struct {
+		merchant remit.MerchantID
+		answers  int64
+	}
+	shares, err := all(ctx, s, func(r Row) (x share, err error) {
+		err = r.Scan((*string)(&x.merchant), &x.answers)
+		return x, err
+	},
+		"SELECT merchant_id, COUNT(*) FROM (SELECT merchant_id FROM answers WHERE expires < $1 ORDER BY expires LIMIT $2) old GROUP BY merchant_id",
+		micros(before), int64(max))
 	if err != nil {
 		return 0, err
 	}
 	forgotten := 0
-	for _, m := range ms {
-		if forgotten >= max {
-			break
-		}
+	for _, x := range shares {
+		lock := s.find(merchantsLocked, []ref{{merchant: x.merchant}}, func(Row) error { return nil })
 		n := 0
-		lock := s.find(merchantsLocked, []ref{{merchant: m.ID}}, func(Row) error { return nil })
 		err := s.write(ctx, lock[0], Statement{
 			Text: `DELETE FROM answers WHERE merchant_id = $1 AND (scope, key) IN
 				(SELECT scope, key FROM answers WHERE merchant_id = $1 AND expires < $2 ORDER BY expires LIMIT $3) RETURNING expires`,
-			Args: []any{string(m.ID), micros(before), int64(max - forgotten)},
+			Args: []any{string(x.merchant), micros(before), x.answers},
 			Row:  func(Row) error { n++; return nil },
 		})
 		if err != nil {

@@ -80,19 +80,27 @@ type Options struct {
 	// fails the group there; after the commit it makes it unclear. Without a
 	// hook statements travel together across the points.
 	Hook func(Point) error
+	// ByMerchant says merchant_id = $1 in each statement that is about one
+	// merchant only. A PostgreSQL that is distributed by merchant_id needs it
+	// to send the statement to one place, and groups of one merchant; a plain
+	// one plans better without.
+	ByMerchant bool
 }
 
 // Store is a store.Store over a driver.
 type Store struct {
-	driver Driver
-	hook   func(Point) error
-	texts  sync.Map // of shape to string
+	driver     Driver
+	hook       func(Point) error
+	byMerchant bool
+	texts      sync.Map // of shape to string
 }
 
 var _ store.Store = (*Store)(nil)
 
 // New makes a store. It neither connects nor migrates.
-func New(d Driver, o Options) *Store { return &Store{driver: d, hook: o.Hook} }
+func New(d Driver, o Options) *Store {
+	return &Store{driver: d, hook: o.Hook, byMerchant: o.ByMerchant}
+}
 
 // Close lets go of the database.
 func (s *Store) Close() error { return s.driver.Close() }

@@ -153,9 +153,17 @@ func scanDisbursement(r Row) (d remit.Disbursement, err error) {
 	return d, parse(portions, &d.Portions)
 }
 
+// sameID stands for an id that another column of the row has, but for the
+// letter that a disbursement's or payment's begins with. No id is like it.
+const sameID = "="
+
 func eventRow(e remit.Event) ([]any, error) {
 	transfers, err := writeTransfers(e)
-	return []any{string(e.Merchant), e.Seq, micros(e.At), e.Subject, e.Kind, e.Actor, e.Evidence, e.Cause, e.Link, transfers}, err
+	cause := e.Cause
+	if len(e.Subject) > 1 && cause == e.Subject[1:] {
+		cause = sameID
+	}
+	return []any{string(e.Merchant), e.Seq, micros(e.At), e.Subject, e.Kind, e.Actor, e.Evidence, cause, e.Link, transfers}, err
 }
 
 // scanEvent reads an event and its transfers.
@@ -166,12 +174,17 @@ func scanEvent(r Row) (e remit.Event, err error) {
 		return e, err
 	}
 	e.At = moment(at)
+	if e.Cause == sameID && len(e.Subject) > 1 {
+		e.Cause = e.Subject[1:]
+	}
 	e.Transfers, err = readTransfers(e.Merchant, e.Seq, transfers)
 	return e, err
 }
 
 // A transfer is kept as a line of fields: step, from, to, minor, currency and
-// what it cites. Its id follows from the event's number and its place.
+// what it cites. Its id follows from the event's number and its place. An
+// account is kept as its path within the merchant without the currency, in
+// which it ends.
 const (
 	transferFields = 6
 	fieldEnd       = "\t"
@@ -181,21 +194,22 @@ const (
 func writeTransfers(e remit.Event) (string, error) {
 	var b strings.Builder
 	for i, t := range e.Transfers {
-		from, to := remit.AccountPath(t.From), remit.AccountPath(t.To)
-		if t.ID != remit.TransferID(e.Seq, i) || remit.AccountAt(e.Merchant, from) != t.From || remit.AccountAt(e.Merchant, to) != t.To {
-			return "", fmt.Errorf("%w: transfer %s is not the event's, or not the merchant's", store.ErrData, t.ID)
-		}
+		currency := string(t.Amount.Currency)
+		from, to := strings.TrimSuffix(remit.AccountPath(t.From), currency), strings.TrimSuffix(remit.AccountPath(t.To), currency)
+		fields := [transferFields]string{string(t.Step), from, to, strconv.FormatInt(t.Amount.Minor, 10), currency, t.Cites}
+		whole := t.ID == remit.TransferID(e.Seq, i) && remit.AccountAt(e.Merchant, from+currency) == t.From && remit.AccountAt(e.Merchant, to+currency) == t.To
 		if i > 0 {
 			b.WriteString(lineEnd)
 		}
-		for j, f := range [transferFields]string{string(t.Step), from, to, strconv.FormatInt(t.Amount.Minor, 10), string(t.Amount.Currency), t.Cites} {
-			if strings.ContainsAny(f, fieldEnd+lineEnd) {
-				return "", fmt.Errorf("%w: transfer %s has a control character", store.ErrData, t.ID)
-			}
+		for j, f := range fields {
+			whole = whole && !strings.ContainsAny(f, fieldEnd+lineEnd)
 			if j > 0 {
 				b.WriteString(fieldEnd)
 			}
 			b.WriteString(f)
+		}
+		if !whole {
+			return "", fmt.Errorf("%w: transfer %s is not the event's, the merchant's, or in the accounts' currency", store.ErrData, t.ID)
 		}
 	}
 	return b.String(), nil
@@ -217,7 +231,7 @@ func readTransfers(m remit.MerchantID, seq int64, s string) ([]ledger.Transfer, 
 			return nil, fmt.Errorf("event %d of merchant %s has a damaged transfer: %w", seq, m, err)
 		}
 		ts[i] = ledger.Transfer{
-			ID: remit.TransferID(seq, i), Step: ledger.Step(f[0]), From: remit.AccountAt(m, f[1]), To: remit.AccountAt(m, f[2]),
+			ID: remit.TransferID(seq, i), Step: ledger.Step(f[0]), From: remit.AccountAt(m, f[1]+f[4]), To: remit.AccountAt(m, f[2]+f[4]),
 			Amount: money.Amount{Minor: minor, Currency: money.Currency(f[4])}, Cites: f[5],
 		}
 	}
@@ -225,7 +239,11 @@ func readTransfers(m remit.MerchantID, seq int64, s string) ([]ledger.Transfer, 
 }
 
 func answerRow(a remit.Answer) ([]any, error) {
-	return []any{string(a.Merchant), a.Scope, a.Key, a.Digest, a.Code, string(a.Reason), a.Field, a.Detail, a.Subject, a.Form, a.Cause,
+	subject := a.Subject
+	if a.Cause != "" && subject == "d"+a.Cause {
+		subject = sameID
+	}
+	return []any{string(a.Merchant), a.Scope, a.Key, a.Digest, a.Code, string(a.Reason), a.Field, a.Detail, subject, a.Form, a.Cause,
 		a.KeyVersion, micros(a.At), micros(a.Expires)}, nil
 }
 
@@ -233,6 +251,9 @@ func scanAnswer(r Row) (a remit.Answer, err error) {
 	var at, expires int64
 	err = r.Scan((*string)(&a.Merchant), &a.Scope, &a.Key, &a.Digest, &a.Code, (*string)(&a.Reason), &a.Field, &a.Detail, &a.Subject,
 		&a.Form, &a.Cause, &a.KeyVersion, &at, &expires)
+	if a.Subject == sameID && a.Cause != "" {
+		a.Subject = "d" + a.Cause
+	}
 	a.At, a.Expires = moment(at), moment(expires)
 	return a, err
 }

@@ -17,7 +17,7 @@ const chunkMax = 64
 type shape struct {
 	of  any // *lookup or *table
 	n   int
-	one bool // all references are of one merchant
+	one bool // all references are of one merchant, and it is said so
 }
 
 // text is the statement of a shape; each is written once.
@@ -187,7 +187,7 @@ func (l *lookup) sql(n int, one, locks bool) string {
 // reference fills a statement up to its size.
 func (s *Store) find(l *lookup, refs []ref, row func(Row) error) (st []Statement) {
 	for chunk := range slices.Chunk(refs, chunkMax) {
-		one := true
+		one := s.byMerchant
 		for _, r := range chunk {
 			one = one && r.merchant == chunk[0].merchant
 		}

@@ -34,22 +34,28 @@ func Open(ctx context.Context, path string) (*Store, error) {
 
 // OpenWith opens the file with options.
 func OpenWith(ctx context.Context, path string, o relational.Options) (*Store, error) {
-	d := &driver{writers: make(chan *session, 1), readers: make(chan *session, readersMax)}
-	var err error
-	if d.db, err = sql.Open("sqlite", source(path)); err != nil {
+	d, err := Driver(ctx, path)
+	if err != nil {
 		return nil, err
 	}
-	for range cap(d.writers) {
-		if err = d.connect(ctx, d.writers, "BEGIN IMMEDIATE"); err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
-	}
-	for range cap(d.readers) {
-		if err = d.connect(ctx, d.readers, "BEGIN"); err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
-	}
 	return &Store{relational.New(d, o)}, nil
+}
+
+// Driver opens the file for somebody who brings statements of their own.
+func Driver(ctx context.Context, path string) (relational.Driver, error) {
+	db, err := sql.Open("sqlite", source(path))
+	if err != nil {
+		return nil, err
+	}
+	d := &driver{db: db, writers: make(chan *session, 1), readers: make(chan *session, readersMax)}
+	for pool, begin := range map[chan *session]string{d.writers: "BEGIN IMMEDIATE", d.readers: "BEGIN"} {
+		for range cap(pool) {
+			if err := d.connect(ctx, pool, begin); err != nil {
+				return nil, errors.Join(err, d.Close())
+			}
+		}
+	}
+	return d, nil
 }
 
 // source is the file with what every connection to it is set to.
