@@ -2,6 +2,7 @@ package remit
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"remit/ledger"
@@ -19,15 +20,19 @@ type Head struct {
 // Needs is what a decision looks at beside its merchant. The store reads it
 // under the merchant's lock.
 type Needs struct {
-	KeyScope, Key string         // an idempotency key
-	Payment       PaymentID      // a payment, by our id …
-	ExternalID    string         // … or by its name in the dialect
-	Waiting       bool           // and the refunds that wait for it
-	Disbursement  DisbursementID // a disbursement, with its payment
-	Work          []WorkID       // pieces of work, read last and locked
-	Delivery      *WorkID
-	Currency      money.Currency // whose accounts; "" reads all of the merchant's
-	NoBooks       bool           // no account at all
+	Keys         []KeyRef       // that the merchant chose
+	Payment      PaymentID      // a payment, by our id …
+	Name         Name           // … or by a name
+	Waiting      bool           // and the refunds that wait for it
+	Refunds      bool           // and all its refunds
+	Disbursement DisbursementID // a disbursement, with its payment …
+	Disbursed    string         // … or one by its own name
+	Beneficiary  BeneficiaryID  // whom to pay, by the name in the dialect …
+	Details      string         // … or by the digest of the account's details
+	Work         []WorkID       // pieces of work, read last and locked
+	Delivery     *WorkID
+	Currency     money.Currency // whose accounts; "" reads all of the merchant's
+	NoBooks      bool           // no account at all
 }
 
 // Command is something to be decided about one merchant's money.
@@ -45,15 +50,19 @@ type Command interface {
 type Facts struct {
 	Now          time.Time // of the business clock
 	Merchant     Merchant
-	Answer       *Answer // earlier, under the same key
+	Answers      map[KeyRef]Answer // earlier ones, under the command's keys
 	Payment      *Payment
+	Ambiguous    bool // the name is that of several payments, and Payment is nil
 	Disbursement *Disbursement
 	Waiting      []Disbursement // refunds of Payment that wait for its money, oldest first
+	Refunds      []Disbursement // all refunds of Payment, oldest first
+	Beneficiary  *Beneficiary
 	Work         map[WorkID]Work
 	Delivery     *Delivery
-	Books        ledger.Books       // of the merchant; not to be changed
-	Number       func(int64) string // the n-th of the merchant's ten-digit numbers
-	KeyVersion   func(string) int64 // of the key with which a dialect signs now
+	Books        ledger.Books             // of the merchant; not to be changed
+	Number       func(int64) string       // the n-th of the merchant's ten-digit numbers
+	KeyVersion   func(string) int64       // of the key with which a dialect signs now
+	Mint         func(Naming, int) string // the n-th name of the command that is not a number
 }
 
 // available is what an account of the merchant may still promise.
@@ -64,30 +73,84 @@ type Change struct {
 	Merchant      Merchant // with the numbers that the change used up
 	Payments      []Payment
 	Disbursements []Disbursement
+	Beneficiaries []Beneficiary
 	Events        []Event // with their transfers
 	Work          []Work  // new, or moved to another time
 	Done          []WorkID
 	Deliveries    []Delivery
 	Tries         []Try
-	Answer        *Answer
+	Answers       []Answer
 	Result        Result
 }
 
 // Empty tells whether the change writes nothing.
 func (c Change) Empty() bool {
-	return len(c.Payments)+len(c.Disbursements)+len(c.Events)+len(c.Work)+len(c.Done)+len(c.Deliveries)+len(c.Tries) == 0 && c.Answer == nil
+	return len(c.Payments)+len(c.Disbursements)+len(c.Events)+len(c.Work)+len(c.Done)+len(c.Deliveries)+len(c.Tries)+len(c.Answers)+len(c.Beneficiaries) == 0
 }
 
-// Result is what a caller is told of its command.
+// Result is what a caller is told of its command, or of its question.
 type Result struct {
 	Payment      *Payment
-	Disbursement *Disbursement // of a replay only its id
-	Refusal      *Error        // of a refusal that is remembered under its key
-	Replayed     bool          // this is the answer to an earlier, identical command
-	Changed      bool          // something was written
-	Form         string        // how the dialect answered, as Answer.Form
-	KeyVersion   int64         // of the key that signs the answer; 0 is the newest
-	Owed         []WorkID      // deliveries that wait until the answer is on the wire
+	Disbursement *Disbursement
+	Beneficiary  *Beneficiary
+	Refusal      *Error   // of a refusal that is remembered under its key
+	Replayed     bool     // this is the answer to an earlier, identical command: the things are as they are now
+	Changed      bool     // something was written
+	Form         string   // how the dialect answered, as Answer.Form
+	KeyVersion   int64    // of the key that signs the answer; 0 is the newest
+	Owed         []WorkID // deliveries that wait until the answer is on the wire
+
+	// The answers to questions.
+	Payments      []Payment
+	Disbursements []Disbursement // of payouts and refunds; of a payment's refunds, oldest first
+	Balances      []Balance
+	Entries       []Entry
+	More          bool      // there is more behind the last one
+	Opening       []Balance // of a report: the balances when its time begins …
+	Closing       []Balance // … and when it ends
+}
+
+// subject is the id of what a command made.
+func (r Result) subject() string {
+	switch {
+	case r.Disbursement != nil:
+		return string(r.Disbursement.ID)
+	case r.Payment != nil:
+		return string(r.Payment.ID)
+	case r.Beneficiary != nil:
+		return string(r.Beneficiary.ID)
+	}
+	return ""
+}
+
+// setSubject names what an earlier command made; the engine reads the rest.
+func (r *Result) setSubject(m MerchantID, id string) {
+	switch {
+	case strings.HasPrefix(id, "d"):
+		r.Disbursement = &Disbursement{ID: DisbursementID(id), Merchant: m}
+	case strings.HasPrefix(id, "p"):
+		r.Payment = &Payment{ID: PaymentID(id), Merchant: m}
+	case id != "":
+		r.Beneficiary = &Beneficiary{ID: BeneficiaryID(id), Merchant: m}
+	}
+}
+
+// Balance is what a merchant has in one currency, in minor units.
+type Balance struct {
+	Currency       money.Currency
+	Minor          int64
+	AvailableMinor int64 // less what is held
+}
+
+// Entry is one change of a merchant's balance: one side of a transfer, with
+// what it was about.
+type Entry struct {
+	Seq          int64 // of the event
+	At           time.Time
+	Kind         string       // of the event
+	Amount       money.Amount // below zero where money went out
+	Payment      *Payment
+	Disbursement *Disbursement
 }
 
 // Policy says what to do where providers differ.
@@ -122,9 +185,10 @@ type Fault struct {
 
 // draft is a change in the making.
 type draft struct {
-	f Facts
-	h Head
-	c Change
+	f     Facts
+	h     Head
+	c     Change
+	names int // given so far
 }
 
 func begin(f Facts, h Head) *draft {

@@ -53,6 +53,7 @@ const (
 	WaitFunding  WaitReason = "funding"  // for the payment's own money
 	WaitApproval WaitReason = "approval" // for a second person
 	WaitReview   WaitReason = "review"   // for an operator: it looks like a double
+	WaitAccount  WaitReason = "account"  // for the payer to name an account
 )
 
 // Disbursement is money on its way out.
@@ -72,8 +73,29 @@ type Disbursement struct {
 	Rail       string
 	Hold       string // the transfer that holds its amount, "" if none does
 	Paid       string // the transfer that moved the money, of Settled
-	Created    time.Time
-	Updated    time.Time
+	Portions   []Portion
+	Details    string // what the dialect keeps for itself, as JSON; nobody else reads it
+
+	// Of payouts, and of refunds that do not go back to the payer's account.
+	Account         Sealed
+	AccountName     Sealed
+	NotificationURL string // "" is the payment's
+	OrderReference  string // the merchant's own name of the payout
+
+	Created time.Time
+	Updated time.Time
+	Sent    time.Time // zero until it was
+	Settled time.Time // zero until it was
+	Ended   time.Time // when it failed, was canceled or came back
+}
+
+// Payee is the account that a disbursement goes to: its own, or that of its
+// payment's payer. "" if nobody knows it.
+func (d Disbursement) Payee(p *Payment) Sealed {
+	if d.Account != "" || p == nil || d.Kind == KindPayout {
+		return d.Account
+	}
+	return p.PayerAccount
 }
 
 // Live tells whether the disbursement still counts against what may be
@@ -84,6 +106,11 @@ func (d Disbursement) Live() bool {
 
 // May tells whether the disbursement can become next.
 func (d Disbursement) May(next State) bool { return slices.Contains(moves[d.State], next) }
+
+// Holds tells whether the disbursement's money is held.
+func (d Disbursement) Holds() bool {
+	return d.State == Accepted || d.State == Sent || (d.State == Waiting && d.WaitingFor != WaitFunding)
+}
 
 // source and sink are the two accounts that all its transfers lie between.
 func (d Disbursement) source() ledger.AccountID {

@@ -59,27 +59,33 @@ type Reason string
 
 // The reasons of refusals, that is, of errors before acceptance.
 const (
-	ReasonPaymentFailed  Reason = "payment_failed" // Conflict: the payment's money never came
-	ReasonSingleRefund   Reason = "single_refund"  // Conflict: this payment can be refunded once, and was
-	ReasonRefundWaiting  Reason = "refund_waiting" // Conflict: another refund of the payment waits
-	ReasonRefundedWhole  Reason = "refunded_whole" // Exceeds: one refund gave back the whole, and the whole is asked again
-	ReasonNotFunded      Reason = "not_funded"     // Conflict: the payment's money has not come yet
-	ReasonCurrency       Reason = "currency"       // Invalid: no such currency, or not the payment's
-	ReasonAmount         Reason = "amount"         // Invalid: not an amount, or not above zero
-	ReasonMalformedID    Reason = "malformed_id"   // NotFound: can be nobody's id
-	ReasonSecret         Reason = "secret"         // Unauthenticated: unknown caller or wrong secret
-	ReasonSignature      Reason = "signature"      // Unauthenticated: the signature does not hold
-	ReasonNoPublicKey    Reason = "no_public_key"  // Unauthenticated: no key to check the signature with
-	ReasonDisabled       Reason = "disabled"       // Forbidden: the merchant is switched off
-	ReasonAddress        Reason = "address"        // Forbidden: the caller's address is not on the list
-	ReasonFunction       Reason = "function"       // Forbidden: the merchant may not call this function
-	ReasonEnvelope       Reason = "envelope"       // Invalid: the message cannot be read
-	ReasonTooLarge       Reason = "too_large"      // Invalid: the message is above its limit in bytes
-	ReasonUnknownMethod  Reason = "unknown_method" // Unsupported: no such function in this API
-	ReasonTerminal       Reason = "terminal"       // Conflict: the state no longer allows it
-	ReasonShuttingDown   Reason = "shutting_down"  // Unavailable: this process is about to stop
-	ReasonQueueFull      Reason = "queue_full"     // Unavailable: more commands wait than the limit
-	ReasonOtherMerchants Reason = "other_merchant" // never shown: the id is another merchant's
+	ReasonPaymentFailed  Reason = "payment_failed"  // Conflict: the payment's money never came
+	ReasonSingleRefund   Reason = "single_refund"   // Conflict: this payment can be refunded once, and was
+	ReasonRefundWaiting  Reason = "refund_waiting"  // Conflict: another refund of the payment waits
+	ReasonRefundedWhole  Reason = "refunded_whole"  // Exceeds: one refund gave back the whole, and the whole is asked again
+	ReasonNotFunded      Reason = "not_funded"      // Conflict: the payment's money has not come yet
+	ReasonCurrency       Reason = "currency"        // Invalid: no such currency, or not the payment's
+	ReasonAmount         Reason = "amount"          // Invalid: not an amount, or not above zero
+	ReasonPortion        Reason = "portion"         // Exceeds: more than is left of a portion; Invalid: portions do not fit the payment
+	ReasonAmbiguous      Reason = "ambiguous"       // Conflict: several payments have this name
+	ReasonBeneficiary    Reason = "beneficiary"     // NotFound: no such account to pay to
+	ReasonEndUser        Reason = "end_user"        // Forbidden: the merchant's end user is blocked
+	ReasonOrderReference Reason = "order_reference" // KeyReused: the merchant's name of an order was used before
+	ReasonDuplicate      Reason = "duplicate"       // Conflict: an equal refund was made a moment ago
+	ReasonMalformedID    Reason = "malformed_id"    // NotFound: can be nobody's id
+	ReasonSecret         Reason = "secret"          // Unauthenticated: unknown caller or wrong secret
+	ReasonSignature      Reason = "signature"       // Unauthenticated: the signature does not hold
+	ReasonNoPublicKey    Reason = "no_public_key"   // Unauthenticated: no key to check the signature with
+	ReasonDisabled       Reason = "disabled"        // Forbidden: the merchant is switched off
+	ReasonAddress        Reason = "address"         // Forbidden: the caller's address is not on the list
+	ReasonFunction       Reason = "function"        // Forbidden: the merchant may not call this function
+	ReasonEnvelope       Reason = "envelope"        // Invalid: the message cannot be read
+	ReasonTooLarge       Reason = "too_large"       // Invalid: the message is above its limit in bytes
+	ReasonUnknownMethod  Reason = "unknown_method"  // Unsupported: no such function in this API
+	ReasonTerminal       Reason = "terminal"        // Conflict: the state no longer allows it
+	ReasonShuttingDown   Reason = "shutting_down"   // Unavailable: this process is about to stop
+	ReasonQueueFull      Reason = "queue_full"      // Unavailable: more commands wait than the limit
+	ReasonOtherMerchants Reason = "other_merchant"  // never shown: the id is another merchant's
 )
 
 // Why a disbursement failed or came back, after it was accepted. Where a bank

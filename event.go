@@ -25,11 +25,12 @@ type Event struct {
 
 // Kinds of events that are not states.
 const (
-	KindCreated  = "created"  // a merchant
-	KindSettings = "settings" // a merchant's switches changed
-	KindTopUp    = "top_up"   // money put into or taken out of a merchant's balance by hand
-	KindStuck    = "stuck"    // the last look-up could not tell what became of it
-	KindUnknown  = "unknown"  // a rail could not tell; it will be asked again
+	KindCreated    = "created"    // a merchant
+	KindSettings   = "settings"   // a merchant's switches changed
+	KindTopUp      = "top_up"     // money put into or taken out of a merchant's balance by hand
+	KindRegistered = "registered" // a beneficiary
+	KindStuck      = "stuck"      // the last look-up could not tell what became of it
+	KindUnknown    = "unknown"    // a rail could not tell; it will be asked again
 )
 
 // IsState tells whether the kind of an event is a state that a payment or a
@@ -136,16 +137,18 @@ type Try struct {
 // Answer is what a merchant was answered under an idempotency key: the
 // outcome, not the bytes, since the bytes can be made again.
 type Answer struct {
-	Merchant     MerchantID
-	Scope        string // the dialect's space of keys
-	Key          string
-	Digest       string // keyed hash of what was asked
-	Code         string // of a remembered refusal; "" if it was accepted
-	Reason       Reason
-	Disbursement DisbursementID
-	Form         string // the dialect's own note on how it answered
-	KeyVersion   int64  // of the key that signed the answer
-	Cause        string // the command that was answered
-	At           time.Time
-	Expires      time.Time
+	Merchant   MerchantID
+	Scope      string // the dialect's space of keys
+	Key        string
+	Digest     string // keyed hash of what was asked
+	Code       string // of a remembered refusal; "" if it was accepted
+	Reason     Reason
+	Field      string // of a remembered refusal, as its Detail
+	Detail     string
+	Subject    string // the id of what was made: "d…", "p…", or a beneficiary's
+	Form       string // the dialect's own note on how it answered
+	KeyVersion int64  // of the key that signed the answer
+	Cause      string // the command that was answered
+	At         time.Time
+	Expires    time.Time
 }

@@ -1,25 +1,35 @@
 package remit
 
 import (
+	"cmp"
 	"time"
 
 	"remit/ledger"
 	"remit/money"
 )
 
-// OpenPayment is a command that makes a payment known: from a payer's page,
-// or by the sandbox's hand.
+// OpenPayment is a command that makes a payment known: a merchant asks for
+// one, or the sandbox makes one by hand.
 type OpenPayment struct {
 	Head
-	Dialect         string
-	ExternalID      string // "" takes the merchant's next ten-digit number
+	Keyed
+	ExternalID      string    // "" gives it a name of the form Naming
+	Naming          Naming    // "" is a Number
+	Names           []Name    // further ones, as they are …
+	Further         []NewName // … and as they are to be given
 	Amount          money.Amount
 	State           PaymentState // opened, authorized, funded or failed
+	Portions        []Portion
 	NotificationURL string
 	OrderReference  string
+	OrderOnce       bool   // the order's name can be used once only
+	EndUser         string // refused if blocked
 	PayerAccount    Sealed
 	PayerName       Sealed
 	Attributes      PaymentAttributes
+	Details         string // see Payment.Details
+
+	Faults []Fault
 }
 
 // Header is the command's head.
@@ -27,42 +37,74 @@ func (o OpenPayment) Header() Head { return o.Head }
 
 // Needs is what the decision looks at.
 func (o OpenPayment) Needs() Needs {
-	return Needs{ExternalID: o.ExternalID, Currency: o.Amount.Currency}
+	n := Needs{Keys: o.refs(), Name: Name{Text: o.ExternalID}, Currency: o.Amount.Currency}
+	if o.OrderOnce && o.OrderReference != "" {
+		n.Keys = append(n.Keys, o.orderRef(o.OrderReference))
+	}
+	return n
 }
 
 // Decide opens the payment, and takes it through its states up to the one
 // that is asked for.
 func (o OpenPayment) Decide(f Facts) (Change, error) {
+	return o.under(o.Head, f, func() (Change, error) { return o.decide(f) })
+}
+
+// paymentPaths are the states through which a payment comes into being.
+var paymentPaths = map[PaymentState][]PaymentState{
+	PaymentOpened:     {},
+	PaymentAuthorized: {PaymentAuthorized},
+	PaymentFunded:     {PaymentAuthorized, PaymentFunded},
+	PaymentFailed:     {PaymentFailed},
+}
+
+func (o OpenPayment) check(f Facts) error {
+	if len(o.Faults) > 0 {
+		return o.Faults[0].Err
+	}
+	if o.EndUser != "" && f.Merchant.Settings.Blocked(o.EndUser) {
+		return Errorf(Forbidden, ReasonEndUser, "the end user is blocked")
+	}
 	if f.Payment != nil {
-		return Change{}, Errorf(Conflict, "", "there is a payment of this name already")
+		return Errorf(Conflict, "", "there is a payment of this name already")
 	}
 	if _, ok := o.Amount.Currency.Digits(); !ok {
-		return Change{}, Errorf(Invalid, ReasonCurrency, "there is no such currency")
+		return Errorf(Invalid, ReasonCurrency, "there is no such currency")
 	}
 	if o.Amount.Minor <= 0 {
-		return Change{}, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
+		return Errorf(Invalid, ReasonAmount, "the amount must be above zero")
+	}
+	if _, ok := paymentPaths[o.State]; !ok {
+		return Errorf(Invalid, "", "a payment cannot begin as %q", o.State)
+	}
+	return nil
+}
+
+func (o OpenPayment) decide(f Facts) (Change, error) {
+	if err := o.check(f); err != nil {
+		return Change{}, err
 	}
 	x := begin(f, o.Head)
 	p := Payment{
-		ID: PaymentID("p" + o.ID), Merchant: o.Merchant, Dialect: o.Dialect, ExternalID: o.ExternalID, Amount: o.Amount,
-		State: PaymentOpened, NotificationURL: o.NotificationURL, OrderReference: o.OrderReference,
-		PayerAccount: o.PayerAccount, PayerName: o.PayerName, Attributes: o.Attributes, Opened: f.Now, Updated: f.Now,
+		ID: PaymentID("p" + o.ID), Merchant: o.Merchant, Dialect: o.Dialect, ExternalID: o.ExternalID, Names: o.Names, Amount: o.Amount,
+		State: PaymentOpened, Portions: o.Portions, NotificationURL: o.NotificationURL, OrderReference: o.OrderReference,
+		PayerAccount: o.PayerAccount, PayerName: o.PayerName, Attributes: o.Attributes, Details: o.Details, Opened: f.Now, Updated: f.Now,
+	}
+	if o.OrderOnce {
+		order, err := o.order(o.Head, f, o.OrderReference, string(p.ID))
+		if err != nil {
+			return Change{}, err
+		}
+		x.c.Answers = append(x.c.Answers, order)
 	}
 	if p.ExternalID == "" {
-		p.ExternalID = x.number()
+		p.ExternalID = x.name(cmp.Or(o.Naming, Number))
+	}
+	for _, n := range o.Further {
+		p.Names = append(p.Names[:len(p.Names):len(p.Names)], Name{n.Scope, x.name(n.Naming)})
 	}
 	x.event(string(p.ID), string(PaymentOpened))
-	steps := map[PaymentState][]PaymentState{
-		PaymentOpened:     {},
-		PaymentAuthorized: {PaymentAuthorized},
-		PaymentFunded:     {PaymentAuthorized, PaymentFunded},
-		PaymentFailed:     {PaymentFailed},
-	}
-	path, ok := steps[o.State]
-	if !ok {
-		return Change{}, Errorf(Invalid, "", "a payment cannot begin as %q", o.State)
-	}
-	for _, next := range path {
+	for _, next := range paymentPaths[o.State] {
 		x.movePayment(&p, next)
 	}
 	x.c.Payments = []Payment{p}
@@ -74,9 +116,16 @@ func (o OpenPayment) Decide(f Facts) (Change, error) {
 // agrees, the money comes, it never will, it is taken back.
 type MovePayment struct {
 	Head
-	Payment    PaymentID
-	ExternalID string
-	To         PaymentState
+	Payment PaymentID
+	Name    Name // or by a name
+	To      PaymentState
+	// Details, PayerAccount and PayerName replace the payment's where they are
+	// set: what became known on the way.
+	Details      string
+	PayerAccount Sealed
+	PayerName    Sealed
+	// Only, where it is set, is the dialect whose payment it must be.
+	Only string
 }
 
 // Header is the command's head.
@@ -84,16 +133,18 @@ func (m MovePayment) Header() Head { return m.Head }
 
 // Needs is what the decision looks at.
 func (m MovePayment) Needs() Needs {
-	return Needs{Payment: m.Payment, ExternalID: m.ExternalID, Waiting: true}
+	return Needs{Payment: m.Payment, Name: m.Name, Waiting: true}
 }
 
 // Decide moves the payment, authorizing on the way to funded where that has
 // not happened, and settles what becomes of the refunds that wait for it.
 func (m MovePayment) Decide(f Facts) (Change, error) {
-	if f.Payment == nil {
+	if f.Payment == nil || (m.Only != "" && f.Payment.Dialect != m.Only) {
 		return Change{}, Errorf(NotFound, "", "there is no such payment")
 	}
 	p := *f.Payment
+	p.Details = cmp.Or(m.Details, p.Details)
+	p.PayerAccount, p.PayerName = cmp.Or(m.PayerAccount, p.PayerAccount), cmp.Or(m.PayerName, p.PayerName)
 	x := begin(f, m.Head)
 	if m.To == PaymentFunded && p.State == PaymentOpened {
 		x.movePayment(&p, PaymentAuthorized)
@@ -141,6 +192,14 @@ func (x *draft) movePayment(p *Payment, next PaymentState) {
 	world, balance := WorldAccount(p.Merchant, p.Amount.Currency), BalanceAccount(p.Merchant, p.Amount.Currency)
 	p.State, p.Updated = next, x.f.Now
 	switch next {
+	case PaymentAuthorized:
+		p.Authorized = x.f.Now
+	case PaymentFunded:
+		p.Funded = x.f.Now
+	default:
+		p.Ended = x.f.Now
+	}
+	switch next {
 	case PaymentFunded:
 		p.Funding = x.event(string(p.ID), string(next), ledger.Transfer{Step: ledger.Post, From: world, To: balance, Amount: p.Amount})
 	case PaymentReversed:
@@ -161,29 +220,40 @@ func (x *draft) movePayment(p *Payment, next PaymentState) {
 type Cancel struct {
 	Head
 	Disbursement DisbursementID
+	Disbursed    string // or by its own name
+	Only         string // where it is set, the dialect whose it must be
 	Reason       Reason
+	// Judge, where it is set, says why the dialect does not let it be called
+	// back. It is pure.
+	Judge func(Disbursement, *Payment) *Error
 }
 
 // Header is the command's head.
 func (c Cancel) Header() Head { return c.Head }
 
 // Needs is what the decision looks at.
-func (c Cancel) Needs() Needs { return Needs{Disbursement: c.Disbursement} }
+func (c Cancel) Needs() Needs { return Needs{Disbursement: c.Disbursement, Disbursed: c.Disbursed} }
 
 // Decide lets go of what is held.
 func (c Cancel) Decide(f Facts) (Change, error) {
-	d, err := f.disbursement(Canceled)
+	d, err := f.disbursement(Canceled, c.Only)
 	if err != nil {
 		return Change{}, err
+	}
+	if c.Judge != nil {
+		if err := c.Judge(d, f.Payment); err != nil {
+			return Change{}, err
+		}
 	}
 	x := begin(f, c.Head)
 	x.end(d, Canceled, c.Reason)
 	return x.c, nil
 }
 
-// disbursement is the one that the command names, if it can become next.
-func (f Facts) disbursement(next State) (Disbursement, error) {
-	if f.Disbursement == nil {
+// disbursement is the one that the command names, if it can become next. It
+// must be of the dialect only, where that is set.
+func (f Facts) disbursement(next State, only string) (Disbursement, error) {
+	if f.Disbursement == nil || (only != "" && f.Disbursement.Dialect != only) {
 		return Disbursement{}, Errorf(NotFound, "", "there is no such disbursement")
 	}
 	d := *f.Disbursement
@@ -290,11 +360,11 @@ func (m MarkSent) Decide(f Facts) (Change, error) {
 	case d.State != Accepted:
 		x.c.Done = []WorkID{m.Work.ID}
 		x.c.Result.Disbursement = &d
-	case d.Kind == KindRefund && (f.Payment == nil || f.Payment.PayerAccount == ""):
+	case d.Payee(f.Payment) == "":
 		x.end(d, Failed, ReasonNoBeneficiary)
 		x.c.Done = []WorkID{m.Work.ID}
 	default:
-		d.State, d.Updated = Sent, f.Now
+		d.State, d.Updated, d.Sent = Sent, f.Now, f.Now
 		x.event(string(d.ID), string(Sent))
 		x.c.Disbursements = []Disbursement{d}
 		x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
@@ -381,7 +451,7 @@ func (o Outcome) Decide(f Facts) (Change, error) {
 
 // settle moves the money that was held.
 func (x *draft) settle(d Disbursement) Disbursement {
-	d.State, d.Stuck, d.Updated = Settled, false, x.f.Now
+	d.State, d.Stuck, d.Updated, d.Settled = Settled, false, x.f.Now, x.f.Now
 	d.Paid = x.event(string(d.ID), string(Settled),
 		ledger.Transfer{Step: ledger.PostHold, From: d.source(), To: d.sink(), Amount: d.Amount, Cites: d.Hold})
 	return d

@@ -67,7 +67,7 @@ func TestFundingSettlesWhoWaits(t *testing.T) {
 			ids = append(ids, w.must(r).Result.Disbursement.ID)
 		}
 		w.check()
-		w.must(MovePayment{Head: w.head(), ExternalID: p.ExternalID, To: to})
+		w.must(MovePayment{Head: w.head(), Name: Name{Text: p.ExternalID}, To: to})
 		for _, id := range ids {
 			if d := w.disbursements[id]; d.State != want || d.WaitingFor != "" || (want == Failed) != (d.Reason == ReasonPaymentGone) {
 				t.Errorf("%s: got %s, reason %q; want %s", to, d.State, d.Reason, want)
@@ -203,7 +203,7 @@ func TestSentIsWrittenBeforeARailIsCalled(t *testing.T) {
 // would be sent.
 func TestNobodysAccountIsGuessed(t *testing.T) {
 	w := newWorld(t)
-	p := *w.must(OpenPayment{Head: w.head(), Amount: eur(10_000), State: PaymentFunded}).Result.Payment
+	p := *w.must(OpenPayment{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Amount: eur(10_000), State: PaymentFunded}).Result.Payment
 	d := w.refunded(p, 4_000, Sent)
 	if d.State != Failed || d.Reason != ReasonNoBeneficiary || len(w.work) != 0 {
 		t.Errorf("got %s, %s; work left %v", d.State, d.Reason, w.work)

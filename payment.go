@@ -33,6 +33,7 @@ type Payment struct {
 	Merchant   MerchantID
 	Dialect    string // in which it was made
 	ExternalID string // its name in that dialect; unique within the merchant
+	Names      []Name // further ones
 	Amount     money.Amount
 	State      PaymentState
 
@@ -41,6 +42,7 @@ type Payment struct {
 	RefundedMinor  int64 // accepted or waiting, and neither failed, canceled nor returned
 	RefundsLive    int64 // how many such refunds
 	RefundsWaiting int64 // how many of them wait for the payment's money
+	Portions       []Portion
 
 	Funding         string // the transfer that brought the money in, of PaymentFunded
 	NotificationURL string
@@ -48,9 +50,13 @@ type Payment struct {
 	PayerAccount    Sealed // where a refund goes; empty if not known
 	PayerName       Sealed
 	Attributes      PaymentAttributes
+	Details         string // what the dialect keeps for itself, as JSON; nobody else reads it
 
-	Opened  time.Time
-	Updated time.Time
+	Opened     time.Time
+	Updated    time.Time
+	Authorized time.Time // zero until it was
+	Funded     time.Time // zero until it was
+	Ended      time.Time // when it failed, was canceled or reversed
 }
 
 // PaymentAttributes are what some dialects know of a payment and others do

@@ -13,28 +13,28 @@ import (
 // The amount may come without a currency: the payment's own is then filled in.
 type Refund struct {
 	Head
-	Dialect string
-	Rail    string // over which it will leave
+	Keyed
+	Rail   string // over which it will leave
+	Naming Naming // of its own name in the dialect
 
-	Key      string        // the idempotency key; "" where the dialect has none
-	Digest   string        // keyed hash of what was asked
-	Form     string        // kept with the answer: how the dialect answers
-	Remember time.Duration // how long the answer binds the key
-	// RefusalsBind says that a refusal uses up the key too, and is answered
-	// again as it was.
-	RefusalsBind bool
-
-	ExternalID string // the payment, by its name in the dialect
-	Amount     money.Amount
-	Omitted    bool // no amount was given: WhenOmitted decides
-	Reference  string
+	Payment   Name // by its name in the dialect
+	Amount    money.Amount
+	Omitted   bool // no amount was given: WhenOmitted decides
+	Portions  []Portion
+	Reference string
+	Details   string // see Disbursement.Details
 
 	WhenOmitted  Policy // Refuse, TakeLeft, TakeWhole
 	WhenUnfunded Policy // Refuse, Wait
 	WhenShort    Policy // Refuse, FailLater
+	WhenNowhere  Policy // FailLater, Wait: the payer's account is not known
 	OneWaiting   bool   // a second refund is refused while one waits
+	Shielded     bool   // the dialect has no keys: the duplicate shield applies
 
 	Faults []Fault
+	// Judge, where it is set, says what the dialect finds wrong with the
+	// request once the payment is known, before the amount. It is pure.
+	Judge func(Payment) *Error
 }
 
 // Header is the command's head.
@@ -42,68 +42,16 @@ func (r Refund) Header() Head { return r.Head }
 
 // Needs is what the decision looks at.
 func (r Refund) Needs() Needs {
-	return Needs{KeyScope: r.Dialect, Key: r.Key, ExternalID: r.ExternalID, Currency: r.Amount.Currency}
+	return Needs{Keys: r.refs(), Name: r.Payment, Refunds: r.Shielded, Currency: r.Amount.Currency}
 }
 
 // Decide accepts the refund, lets it wait, or refuses it.
 func (r Refund) Decide(f Facts) (Change, error) {
-	if f.Merchant.Settings.Disabled {
-		return Change{}, Errorf(Forbidden, ReasonDisabled, "the merchant is disabled")
-	}
-	if a := f.Answer; a != nil && f.Now.Before(a.Expires) {
-		return replay(*a, r.Digest)
-	}
-	c, err := r.decide(f)
-	if err == nil {
-		c.Answer = r.answer(f, nil, c.Result.Disbursement.ID)
-		c.Result.Form, c.Result.KeyVersion = r.Form, f.KeyVersion(r.Dialect)
-		return c, nil
-	}
-	refusal := AsError(err)
-	if r.Key == "" || !r.RefusalsBind || refusal.Code.Transient() {
-		return Change{}, err
-	}
-	return Change{
-		Merchant: f.Merchant,
-		Answer:   r.answer(f, refusal, ""),
-		Result:   Result{Refusal: refusal, Form: r.Form, KeyVersion: f.KeyVersion(r.Dialect)},
-	}, nil
+	return r.under(r.Head, f, func() (Change, error) { return r.decide(f) })
 }
 
-// replay answers a command under a key that was used before.
-func replay(a Answer, digest string) (Change, error) {
-	if a.Digest != digest {
-		return Change{}, Errorf(KeyReused, "", "the key was used for another request")
-	}
-	res := Result{Replayed: true, Form: a.Form, KeyVersion: a.KeyVersion}
-	if a.Code == "" {
-		res.Disbursement = &Disbursement{ID: a.Disbursement, Merchant: a.Merchant}
-		return Change{Result: res}, nil
-	}
-	code, ok := ParseCode(a.Code)
-	if !ok {
-		return Change{}, Errorf(Internal, "", "an answer with an unknown code was kept")
-	}
-	res.Refusal = &Error{Code: code, Reason: a.Reason, Detail: "answered before"}
-	return Change{Result: res}, nil
-}
-
-func (r Refund) answer(f Facts, refusal *Error, id DisbursementID) *Answer {
-	if r.Key == "" {
-		return nil
-	}
-	a := &Answer{
-		Merchant: r.Merchant, Scope: r.Dialect, Key: r.Key, Digest: r.Digest, Disbursement: id,
-		Form: r.Form, KeyVersion: f.KeyVersion(r.Dialect), Cause: r.ID, At: f.Now, Expires: f.Now.Add(r.Remember),
-	}
-	if refusal != nil {
-		a.Code, a.Reason = refusal.Code.String(), refusal.Reason
-	}
-	return a
-}
-
-func (r Refund) fault(s Stage) *Error {
-	for _, x := range r.Faults {
+func faultAt(faults []Fault, s Stage) *Error {
+	for _, x := range faults {
 		if x.Stage == s {
 			return x.Err
 		}
@@ -111,21 +59,36 @@ func (r Refund) fault(s Stage) *Error {
 	return nil
 }
 
+// payment is the one that the refund names.
+func (r Refund) payment(f Facts) (Payment, error) {
+	for _, s := range []Stage{BeforeLookup, AtLookup} {
+		if err := faultAt(r.Faults, s); err != nil {
+			return Payment{}, err
+		}
+	}
+	if f.Ambiguous {
+		return Payment{}, Errorf(Conflict, ReasonAmbiguous, "several payments have this name")
+	}
+	if f.Payment == nil || f.Payment.Dialect != r.Dialect {
+		return Payment{}, Errorf(NotFound, "", "there is no such payment")
+	}
+	return *f.Payment, nil
+}
+
 // decide asks the questions in their one order: what makes no sense, who is
 // meant, what is wrong with the amount, what the payment's state forbids, how
 // much is left, whether the money is there.
 func (r Refund) decide(f Facts) (Change, error) {
-	if err := r.fault(BeforeLookup); err != nil {
+	p, err := r.payment(f)
+	if err != nil {
 		return Change{}, err
 	}
-	if err := r.fault(AtLookup); err != nil {
-		return Change{}, err
+	if r.Judge != nil {
+		if err := r.Judge(p); err != nil {
+			return Change{}, err
+		}
 	}
-	p := f.Payment
-	if p == nil {
-		return Change{}, Errorf(NotFound, "", "there is no such payment")
-	}
-	amount, err := r.amount(*p)
+	amount, err := r.amount(p)
 	if err != nil {
 		return Change{}, err
 	}
@@ -137,32 +100,66 @@ func (r Refund) decide(f Facts) (Change, error) {
 	case r.OneWaiting && p.RefundsWaiting > 0:
 		return Change{}, Errorf(Conflict, ReasonRefundWaiting, "a refund of the payment is waiting already")
 	case amount.Minor > p.Left():
-		return Change{}, exceeds(*p, amount)
+		return Change{}, exceeds(p, amount)
 	}
+	portions, fault := takePortions(p.Portions, r.Portions)
+	if fault != nil {
+		return Change{}, fault
+	}
+	review, err := r.shield(f, amount)
+	if err != nil {
+		return Change{}, err
+	}
+	p.Portions = portions
 	d := Disbursement{
 		ID: DisbursementID("d" + r.ID), Merchant: r.Merchant, Kind: KindRefund, Payment: p.ID, Dialect: r.Dialect,
-		Amount: amount, Reference: r.Reference, Rail: r.Rail, Created: f.Now, Updated: f.Now,
+		Amount: amount, Reference: r.Reference, Rail: r.Rail, Portions: r.Portions, Details: r.Details, Created: f.Now, Updated: f.Now,
 	}
 	if p.State != PaymentFunded {
 		if r.WhenUnfunded != Wait || p.State != PaymentAuthorized {
 			return Change{}, Errorf(Conflict, ReasonNotFunded, "the payment's money has not come yet")
 		}
-		return r.start(f, *p, d, (*draft).await)
+		return r.start(f, p, d, (*draft).await)
 	}
 	if f.available(d.source()) < amount.Minor {
 		if r.WhenShort != FailLater {
 			return Change{}, Errorf(InsufficientFunds, "", "the balance is too low")
 		}
-		return r.start(f, *p, d, func(x *draft, p *Payment, d *Disbursement) {
+		return r.start(f, p, d, func(x *draft, p *Payment, d *Disbursement) {
 			x.await(p, d)
 			x.fail(p, d, Failed, ReasonShort)
 		})
 	}
-	return r.start(f, *p, d, (*draft).accept)
+	switch {
+	case review:
+		return r.start(f, p, d, func(x *draft, _ *Payment, d *Disbursement) { x.hold(d, WaitReview) })
+	case p.PayerAccount == "" && r.WhenNowhere == Wait:
+		return r.start(f, p, d, func(x *draft, _ *Payment, d *Disbursement) { x.hold(d, WaitAccount) })
+	}
+	return r.start(f, p, d, (*draft).accept)
+}
+
+// shield looks for an equal refund a moment ago, where the merchant wants
+// that. True lets this one wait for an operator.
+func (r Refund) shield(f Facts, amount money.Amount) (review bool, err error) {
+	s := f.Merchant.Settings
+	if !r.Shielded || s.Shield == ShieldOff {
+		return false, nil
+	}
+	for _, d := range f.Refunds {
+		if d.Live() && d.Amount == amount && d.Reference == r.Reference && f.Now.Sub(d.Created) < s.ShieldWindow() {
+			if s.Shield == ShieldReject {
+				return false, Errorf(Conflict, ReasonDuplicate, "an equal refund was made a moment ago")
+			}
+			return s.Shield == ShieldHold, nil
+		}
+	}
+	return false, nil
 }
 
 func (r Refund) start(f Facts, p Payment, d Disbursement, how func(*draft, *Payment, *Disbursement)) (Change, error) {
 	x := begin(f, r.Head)
+	d.ExternalID = x.name(r.Naming)
 	p.RefundedMinor += d.Amount.Minor
 	p.RefundsLive++
 	p.Updated = f.Now
@@ -176,23 +173,24 @@ func (r Refund) amount(p Payment) (money.Amount, error) {
 	if r.Amount.Currency != "" && r.Amount.Currency != p.Amount.Currency {
 		return money.Amount{}, Errorf(Invalid, ReasonCurrency, "the currency is not the payment's")
 	}
-	if err := r.fault(AfterLookup); err != nil {
+	if err := faultAt(r.Faults, AfterLookup); err != nil {
 		return money.Amount{}, err
 	}
 	a := money.Amount{Minor: r.Amount.Minor, Currency: p.Amount.Currency}
 	if r.Omitted {
 		switch r.WhenOmitted {
 		case TakeLeft:
-			if a.Minor = p.Left(); a.Minor == 0 {
-				return a, exceeds(p, a)
-			}
+			a.Minor = p.Left()
 		case TakeWhole:
 			a.Minor = p.Amount.Minor
 		default:
 			return a, Errorf(Invalid, ReasonAmount, "an amount is required")
 		}
 	}
-	if a.Minor <= 0 {
+	switch {
+	case r.Omitted && a.Minor <= 0:
+		return a, exceeds(p, a)
+	case a.Minor <= 0:
 		return a, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
 	}
 	return a, nil
@@ -210,18 +208,34 @@ func exceeds(p Payment, amount money.Amount) *Error {
 // await lets a refund wait for its payment's money.
 func (x *draft) await(p *Payment, d *Disbursement) {
 	d.State, d.WaitingFor = Waiting, WaitFunding
-	p.RefundsWaiting++
+	if p != nil {
+		p.RefundsWaiting++
+	}
 	x.event(string(d.ID), string(Waiting))
 }
 
-// accept promises the money, and causes the sending.
+// hold promises the money, and lets the disbursement wait for something else.
+func (x *draft) hold(d *Disbursement, why WaitReason) {
+	d.State, d.WaitingFor = Waiting, why
+	d.Hold = x.event(string(d.ID), string(Waiting), x.promise(*d))
+}
+
+func (x *draft) promise(d Disbursement) ledger.Transfer {
+	return ledger.Transfer{Step: ledger.Hold, From: d.source(), To: d.sink(), Amount: d.Amount}
+}
+
+// accept promises the money, where that has not been done, and causes the
+// sending.
 func (x *draft) accept(p *Payment, d *Disbursement) {
-	if d.State == Waiting {
+	if d.State == Waiting && d.WaitingFor == WaitFunding && p != nil {
 		p.RefundsWaiting--
 	}
 	d.State, d.WaitingFor, d.Updated = Accepted, "", x.f.Now
-	d.Hold = x.event(string(d.ID), string(Accepted),
-		ledger.Transfer{Step: ledger.Hold, From: d.source(), To: d.sink(), Amount: d.Amount})
+	if d.Hold == "" {
+		d.Hold = x.event(string(d.ID), string(Accepted), x.promise(*d))
+	} else {
+		x.event(string(d.ID), string(Accepted))
+	}
 	id, _ := d.SendWork()
 	x.c.Work = append(x.c.Work, Work{
 		Merchant: d.Merchant, ID: id, Kind: WorkSend, Subject: string(d.ID), Order: string(d.ID),
@@ -247,8 +261,25 @@ func (x *draft) fail(p *Payment, d *Disbursement, next State, why Reason) {
 		}
 		p.RefundedMinor -= d.Amount.Minor
 		p.RefundsLive--
+		p.Portions = givePortions(p.Portions, d.Portions)
 		p.Updated = x.f.Now
 	}
-	d.State, d.WaitingFor, d.Reason, d.Stuck, d.Updated = next, "", why, false, x.f.Now
+	d.State, d.WaitingFor, d.Reason, d.Stuck, d.Updated, d.Ended = next, "", why, false, x.f.Now, x.f.Now
 	x.event(string(d.ID), string(next), ts...)
 }
+
+// Shield is what happens to a refund that equals an earlier one, in dialects
+// without keys.
+type Shield string
+
+// The shield's settings.
+const (
+	ShieldOff    Shield = "" // as the provider does: it is another refund
+	ShieldWarn   Shield = "warn"
+	ShieldHold   Shield = "hold"   // it waits for an operator
+	ShieldReject Shield = "reject" // it is refused
+)
+
+// shieldWindowDefault is how long a refund is remembered by the shield where
+// the merchant has set nothing else.
+const shieldWindowDefault = 10 * time.Minute

@@ -25,7 +25,7 @@ func TestTheFirstFaultIsReported(t *testing.T) {
 	}{
 		{Forbidden, ReasonDisabled, func(_ *Refund, f *Facts, _ *Payment) { f.Merchant.Settings.Disabled = true }},
 		{KeyReused, "", func(_ *Refund, f *Facts, _ *Payment) {
-			f.Answer = &Answer{Digest: "another request", Expires: f.Now.Add(1)}
+			f.Answers = map[KeyRef]Answer{{"tongue", "k"}: {Digest: "another request", Expires: f.Now.Add(1)}}
 		}},
 		{Invalid, "before", fault(BeforeLookup, "before")},
 		{Invalid, "at", fault(AtLookup, "at")},
@@ -217,9 +217,9 @@ func TestARefusalBindsOnlyWhereADialectSaysSo(t *testing.T) {
 	r.Key, r.Faults = "", nil
 	w.refused(r, Exceeds, "")
 
-	kept := w.answers["tongue k"]
+	kept := w.answers[KeyRef{"tongue", "k"}]
 	kept.Code = "word of a newer program"
-	w.answers["tongue k"] = kept
+	w.answers[KeyRef{"tongue", "k"}] = kept
 	r.Key = "k"
 	w.refused(r, Internal, "")
 }
@@ -242,7 +242,7 @@ func TestOneRefundWaitsAtATime(t *testing.T) {
 // TestAPaymentOfOneRefund can be refunded again only if that refund failed.
 func TestAPaymentOfOneRefund(t *testing.T) {
 	w := newWorld(t)
-	p := *w.must(OpenPayment{Head: w.head(), Dialect: "tongue", Amount: eur(10_000), State: PaymentFunded,
+	p := *w.must(OpenPayment{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Amount: eur(10_000), State: PaymentFunded,
 		Attributes: PaymentAttributes{SingleRefund: true}}).Result.Payment
 	d := w.refunded(p, 1_000, Accepted)
 	w.refused(w.refund(p, 1_000), Conflict, ReasonSingleRefund)

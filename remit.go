@@ -70,14 +70,17 @@ type Merchant struct {
 // Settings are a merchant's switches. The zero value is a merchant that may
 // do everything, from anywhere, at once.
 type Settings struct {
-	Name             string          `json:"name,omitempty"`
-	Disabled         bool            `json:"disabled,omitempty"`
-	Functions        map[string]bool `json:"functions,omitempty"`         // a provider's function → allowed; absent is allowed
-	IPAllow          []string        `json:"ip_allow,omitzero"`           // addresses or CIDR ranges; nil lets every address in
-	EndUsersBlocked  []string        `json:"end_users_blocked,omitempty"` // the merchant's own ids of them
-	Switches         map[string]bool `json:"switches,omitempty"`          // optional powers, by name
-	SendWindowMicros int64           `json:"send_window_us,omitempty"`    // how long an accepted disbursement can still be called back, in µs
-	KeysWithdrawn    map[string]bool `json:"keys_withdrawn,omitempty"`    // dialect → its public keys are not to be used
+	Name             string            `json:"name,omitempty"`
+	Disabled         bool              `json:"disabled,omitempty"`
+	Functions        map[string]bool   `json:"functions,omitempty"`         // a provider's function → allowed; absent is allowed
+	IPAllow          []string          `json:"ip_allow,omitzero"`           // addresses or CIDR ranges; nil lets every address in
+	EndUsersBlocked  []string          `json:"end_users_blocked,omitempty"` // the merchant's own ids of them
+	Switches         map[string]bool   `json:"switches,omitempty"`          // optional powers, by name
+	SendWindowMicros int64             `json:"send_window_us,omitempty"`    // how long an accepted disbursement can still be called back, in µs
+	Shield           Shield            `json:"shield,omitempty"`            // against equal refunds, in dialects without keys
+	ShieldMicros     int64             `json:"shield_us,omitempty"`         // how long it remembers, in µs; 0 is shieldWindowDefault
+	Config           map[string]string `json:"config,omitempty"`            // a dialect's own settings, by "dialect.name"
+	KeysWithdrawn    map[string]bool   `json:"keys_withdrawn,omitempty"`    // dialect → its public keys are not to be used
 }
 
 // Switches that the engine or more than one dialect know.
@@ -100,12 +103,21 @@ func (s Settings) SendWindow() time.Duration {
 	return time.Duration(s.SendWindowMicros) * time.Microsecond
 }
 
+// ShieldWindow is how long the shield remembers a refund.
+func (s Settings) ShieldWindow() time.Duration {
+	if s.ShieldMicros == 0 {
+		return shieldWindowDefault
+	}
+	return time.Duration(s.ShieldMicros) * time.Microsecond
+}
+
 // Blocked tells whether the merchant's end user is blocked.
 func (s Settings) Blocked(endUser string) bool { return slices.Contains(s.EndUsersBlocked, endUser) }
 
 // clone makes a copy that shares no map and no slice.
 func (s Settings) clone() Settings {
 	s.Functions, s.Switches, s.KeysWithdrawn = maps.Clone(s.Functions), maps.Clone(s.Switches), maps.Clone(s.KeysWithdrawn)
+	s.Config = maps.Clone(s.Config)
 	s.IPAllow, s.EndUsersBlocked = slices.Clone(s.IPAllow), slices.Clone(s.EndUsersBlocked)
 	return s
 }

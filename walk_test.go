@@ -71,6 +71,7 @@ func (w walk) step() {
 	steps := []func() Command{
 		w.openPayment, w.movePayment, w.movePayment, w.aRefund, w.aRefund, w.aRefund, w.cancel,
 		w.markSent, w.markSent, w.outcome, w.outcome, w.topUp, w.endWindow, w.askAgain, w.settings,
+		w.register, w.payout, w.payout, w.proceed,
 	}
 	w.do(steps[w.rnd.IntN(len(steps))]())
 	// Somebody claims a piece of work now and then, also a piece that another has.
@@ -109,7 +110,7 @@ func (w walk) disbursement() Disbursement {
 }
 
 func (w walk) openPayment() Command {
-	o := OpenPayment{Head: w.head(), Dialect: "tongue", Amount: w.amount(), State: pick(w, paymentStates), PayerAccount: "s1.sealed"}
+	o := OpenPayment{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Amount: w.amount(), State: pick(w, paymentStates), PayerAccount: "s1.sealed"}
 	switch w.rnd.IntN(8) {
 	case 0:
 		o.PayerAccount = ""
@@ -119,8 +120,40 @@ func (w walk) openPayment() Command {
 		o.Amount.Minor = -o.Amount.Minor
 	case 3:
 		o.Attributes.SingleRefund = true
+	case 4:
+		o.Portions = []Portion{{Name: "a", Minor: o.Amount.Minor / 2}, {Name: "b", Minor: o.Amount.Minor - o.Amount.Minor/2}}
+	case 5:
+		o.Names, o.Further = []Name{{"order", "7"}}, []NewName{{"long", LongNumber}} // a name that several share
 	}
 	return o
+}
+
+func (w walk) register() Command {
+	return Register{
+		Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Naming: Number, Same: pick(w, []string{"one", "two"}), Account: "s1.sealed",
+		NotificationURL: pick(w, []string{"", "https://shop.example/"}),
+	}
+}
+
+func (w walk) payout() Command {
+	p := Payout{
+		Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Rail: "slow", Naming: Number, Amount: w.amount(), EndUser: "ann",
+		WhenShort: pick(w, []Policy{Refuse, FailLater}), WaitFor: pick(w, []WaitReason{"", "", WaitApproval}),
+		OrderReference: fmt.Sprint("order", w.rnd.IntN(200)), OrderOnce: w.chance(2),
+	}
+	switch w.rnd.IntN(3) {
+	case 0:
+		p.Beneficiary = pick(w, slices.Sorted(maps.Keys(w.beneficiaries)))
+	case 1:
+		p.Payer = Name{Text: w.payment().ExternalID}
+	case 2:
+		p.Account = "s1.sealed"
+	}
+	return p
+}
+
+func (w walk) proceed() Command {
+	return Proceed{Head: w.head(), Disbursement: w.disbursement().ID, Account: pick(w, []Sealed{"", "s1.sealed"})}
 }
 
 func (w walk) movePayment() Command {
@@ -130,11 +163,16 @@ func (w walk) movePayment() Command {
 func (w walk) aRefund() Command {
 	p := w.payment()
 	r := Refund{
-		Head: w.head(), Dialect: "tongue", Rail: pick(w, []string{"slow", "fast"}), ExternalID: p.ExternalID, Amount: w.amount(),
-		Remember: time.Hour, RefusalsBind: w.chance(2), OneWaiting: w.chance(2), Omitted: w.chance(5),
+		Head: w.head(), Keyed: Keyed{Dialect: "tongue", Remember: time.Hour, RefusalsBind: w.chance(2)},
+		Rail: pick(w, []string{"slow", "fast"}), Payment: Name{Text: p.ExternalID}, Amount: w.amount(), OneWaiting: w.chance(2), Omitted: w.chance(5),
 		WhenOmitted:  pick(w, []Policy{Refuse, TakeLeft, TakeWhole}),
 		WhenUnfunded: pick(w, []Policy{Refuse, Wait}),
 		WhenShort:    pick(w, []Policy{Refuse, FailLater}),
+		WhenNowhere:  pick(w, []Policy{FailLater, Wait}),
+		Shielded:     w.chance(2),
+	}
+	if len(p.Portions) > 0 {
+		r.Portions = []Portion{{Name: pick(w, []string{"a", "b", "c"}), Minor: r.Amount.Minor}}
 	}
 	switch w.rnd.IntN(4) {
 	case 0:
@@ -208,5 +246,6 @@ func (w walk) settings() Command {
 	return ChangeSettings{Head: w.head(), Change: func(s *Settings) {
 		s.SendWindowMicros = 5_000_000 - s.SendWindowMicros
 		s.Disabled = !s.Disabled && s.SendWindowMicros == 0
+		s.Shield = map[Shield]Shield{ShieldOff: ShieldWarn, ShieldWarn: ShieldHold, ShieldHold: ShieldReject}[s.Shield]
 	}}
 }

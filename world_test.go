@@ -24,7 +24,8 @@ type world struct {
 	merchant      Merchant
 	payments      map[PaymentID]Payment
 	disbursements map[DisbursementID]Disbursement
-	answers       map[string]Answer
+	answers       map[KeyRef]Answer
+	beneficiaries map[BeneficiaryID]Beneficiary
 	work          map[WorkID]Work
 	deliveries    map[WorkID]Delivery
 	events        []Event
@@ -36,7 +37,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), merchant: Merchant{ID: "acme"},
-		payments: map[PaymentID]Payment{}, disbursements: map[DisbursementID]Disbursement{}, answers: map[string]Answer{},
+		payments: map[PaymentID]Payment{}, disbursements: map[DisbursementID]Disbursement{}, answers: map[KeyRef]Answer{}, beneficiaries: map[BeneficiaryID]Beneficiary{},
 		work: map[WorkID]Work{}, deliveries: map[WorkID]Delivery{}, books: ledger.Books{}, stands: map[string]string{},
 	}
 }
@@ -54,24 +55,38 @@ func (w *world) facts(n Needs) Facts {
 		Now: w.now, Merchant: w.merchant, Work: map[WorkID]Work{}, Books: ledger.Books{},
 		Number:     func(n int64) string { return fmt.Sprint(1_000_000_000 + n) },
 		KeyVersion: func(string) int64 { return 1 },
+		Mint:       func(form Naming, n int) string { return fmt.Sprint(form, " ", w.ids, " ", n) },
+		Answers:    map[KeyRef]Answer{},
 	}
 	f.Merchant.Settings = f.Merchant.Settings.clone()
-	if a, ok := w.answers[n.KeyScope+" "+n.Key]; ok && n.Key != "" {
-		f.Answer = &a
+	for _, k := range n.Keys {
+		if a, ok := w.answers[k]; ok {
+			f.Answers[k] = a
+		}
 	}
-	if d, ok := w.disbursements[n.Disbursement]; ok {
-		f.Disbursement = &d
-		n.Payment = d.Payment
+	for _, d := range w.disbursements {
+		if d.ID == n.Disbursement || (n.Disbursed != "" && d.ExternalID == n.Disbursed) {
+			f.Disbursement = &d
+			n.Payment = d.Payment
+		}
 	}
-	for _, p := range w.payments {
-		if p.ID == n.Payment || (n.ExternalID != "" && p.ExternalID == n.ExternalID) {
-			f.Payment = &p
+	w.findPayment(n, &f)
+	for _, b := range w.beneficiaries {
+		if (n.Beneficiary != "" && b.ID == n.Beneficiary) || (n.Details != "" && b.Digest == n.Details) {
+			f.Beneficiary = &b
 		}
 	}
 	if n.Waiting && f.Payment != nil {
 		for _, id := range slices.Sorted(maps.Keys(w.disbursements)) {
 			if d := w.disbursements[id]; d.Payment == f.Payment.ID && d.State == Waiting && d.WaitingFor == WaitFunding {
 				f.Waiting = append(f.Waiting, d)
+			}
+		}
+	}
+	if n.Refunds && f.Payment != nil {
+		for _, id := range slices.Sorted(maps.Keys(w.disbursements)) {
+			if d := w.disbursements[id]; d.Payment == f.Payment.ID {
+				f.Refunds = append(f.Refunds, d)
 			}
 		}
 	}
@@ -93,6 +108,21 @@ func (w *world) facts(n Needs) Facts {
 	return f
 }
 
+// findPayment looks for the payment that n names.
+func (w *world) findPayment(n Needs, f *Facts) {
+	found := 0
+	for _, p := range w.payments {
+		named := n.Name.Text != "" && ((n.Name.Scope == "" && p.ExternalID == n.Name.Text) || slices.Contains(p.Names, n.Name))
+		if p.ID == n.Payment || named {
+			f.Payment = &p
+			found++
+		}
+	}
+	if found > 1 {
+		f.Payment, f.Ambiguous = nil, true
+	}
+}
+
 // do decides c and keeps what it writes. Whatever the command is: the same
 // facts give the same change, and stay as they were; a refusal writes nothing.
 func (w *world) do(c Command) (Change, error) {
@@ -104,6 +134,7 @@ func (w *world) do(c Command) (Change, error) {
 		w.t.Fatalf("%T: asked twice, decided otherwise (%v, %v):\n%s", c, err, errAgain, cmp.Diff(change, again))
 	}
 	f.Number, f.KeyVersion, untouched.Number, untouched.KeyVersion = nil, nil, nil, nil
+	f.Mint, untouched.Mint = nil, nil
 	if !reflect.DeepEqual(f, untouched) {
 		w.t.Fatalf("%T: the decision changed its facts:\n%s", c, cmp.Diff(untouched, f))
 	}
@@ -160,8 +191,11 @@ func (w *world) keep(c Change) {
 	for _, d := range c.Deliveries {
 		w.deliveries[d.ID] = d
 	}
-	if a := c.Answer; a != nil {
-		w.answers[a.Scope+" "+a.Key] = *a
+	for _, b := range c.Beneficiaries {
+		w.beneficiaries[b.ID] = b
+	}
+	for _, a := range c.Answers {
+		w.answers[KeyRef{a.Scope, a.Key}] = a
 	}
 }
 
@@ -186,7 +220,7 @@ func (w *world) happened(e Event) {
 	from := w.stands[e.Subject]
 	legal := true
 	switch {
-	case e.Subject == "" || e.Kind == KindUnknown || e.Kind == KindStuck:
+	case e.Subject == "" || e.Kind == KindUnknown || e.Kind == KindStuck || e.Kind == KindRegistered:
 		return
 	case strings.HasPrefix(e.Subject, "p"):
 		legal = paymentMoveMark(PaymentState(from), PaymentState(e.Kind)) == '+'
@@ -218,10 +252,10 @@ func (w *world) checkDisbursements() {
 		if got := w.stands[string(d.ID)]; got != string(d.State) {
 			w.t.Fatalf("%s is %s, and its events say %s", d.ID, d.State, got)
 		}
-		if d.State == Accepted || d.State == Sent {
+		if d.Holds() {
 			held[d.source()] += d.Amount.Minor
 			id, _ := d.SendWork()
-			if _, ok := w.work[id]; !ok && !d.Stuck {
+			if _, ok := w.work[id]; !ok && !d.Stuck && d.State != Waiting {
 				w.t.Fatalf("%s is %s, and nothing is there that will go on with it", d.ID, d.State)
 			}
 		}
@@ -251,8 +285,20 @@ func (w *world) checkPayments() {
 			}
 			want.RefundedMinor += d.Amount.Minor
 			want.RefundsLive++
-			if d.State == Waiting {
+			if d.State == Waiting && d.WaitingFor == WaitFunding {
 				want.RefundsWaiting++
+			}
+			want.Portions = append(want.Portions, d.Portions...)
+		}
+		for i, have := range p.Portions {
+			for _, taken := range want.Portions {
+				if taken.Name == have.Name {
+					have.RefundedMinor -= taken.Minor
+				}
+			}
+			if have.RefundedMinor != 0 || p.Portions[i].RefundedMinor > have.Minor {
+				w.t.Fatalf("%s counts %d refunded of its portion %s of %d; its refunds make it %d less",
+					p.ID, p.Portions[i].RefundedMinor, have.Name, have.Minor, have.RefundedMinor)
 			}
 		}
 		if p.RefundedMinor != want.RefundedMinor || p.RefundsLive != want.RefundsLive || p.RefundsWaiting != want.RefundsWaiting {
@@ -284,7 +330,7 @@ func (w *world) audit() {
 	}
 	open := a.OpenHolds()
 	for _, d := range w.disbursements {
-		if _, held := open[d.Hold]; held != (d.State == Accepted || d.State == Sent) {
+		if _, held := open[d.Hold]; held != d.Holds() {
 			w.t.Errorf("%s is %s; that its hold is open is %t", d.ID, d.State, held)
 		}
 	}
@@ -301,13 +347,13 @@ func eur(minor int64) money.Amount { return money.Amount{Minor: minor, Currency:
 // pay makes a payment of so many euro cents, whose payer's account is known.
 func (w *world) pay(minor int64, s PaymentState) Payment {
 	w.t.Helper()
-	c := w.must(OpenPayment{Head: w.head(), Dialect: "tongue", Amount: eur(minor), State: s, PayerAccount: "s1.sealed"})
+	c := w.must(OpenPayment{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Amount: eur(minor), State: s, PayerAccount: "s1.sealed"})
 	return *c.Result.Payment
 }
 
 // refund is a command to refund so much of p, as the strictest dialect asks.
 func (w *world) refund(p Payment, minor int64) Refund {
-	return Refund{Head: w.head(), Dialect: "tongue", Rail: "slow", ExternalID: p.ExternalID, Amount: eur(minor), Remember: time.Hour}
+	return Refund{Head: w.head(), Keyed: Keyed{Dialect: "tongue", Remember: time.Hour}, Rail: "slow", Payment: Name{Text: p.ExternalID}, Amount: eur(minor)}
 }
 
 // refunded makes a refund of p that stands at s: accepted, sent or settled.

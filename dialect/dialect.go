@@ -5,12 +5,14 @@ package dialect
 
 import (
 	"crypto"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"remit"
+	"remit/money"
 )
 
 // Request is what came over the wire, read whole and bounded.
@@ -26,6 +28,9 @@ type Request struct {
 	From     netip.Addr // the caller's address
 	At       time.Time  // of the business clock
 	Trace    string     // our name of this request
+	// Key is a secret of this installation and this dialect, with which it
+	// signs what only itself will read again: tokens, links.
+	Key []byte
 }
 
 // Response is what goes back.
@@ -102,7 +107,8 @@ type Dialect interface {
 // Call is one request being answered. Its methods are asked in this order,
 // each only if those before it found nothing wrong; Encode always.
 type Call interface {
-	// Claim reads who the caller says that it is. Nothing is believed yet.
+	// Claim reads who the caller says that it is. Nothing is believed yet. ""
+	// is a call that anybody may make; Verify is then not asked.
 	Claim() (Principal, error)
 	// Verify checks the request against what is known of the caller.
 	Verify(Caller) error
@@ -115,20 +121,82 @@ type Call interface {
 	Encode(Signer, remit.Result, error) Response
 }
 
-// Operation is one of the things that a merchant can ask: exactly one member
-// is set.
+// Operation is one of the things that a merchant can ask: at most one member
+// is set. None is a call that needs nothing but its answer: a token, a key.
 type Operation struct {
-	Refund *Refund
+	Refund   *Refund
+	Payout   *Payout
+	Open     *Open
+	Move     *Move
+	Cancel   *remit.Cancel
+	Proceed  *remit.Proceed
+	Register *Register
+	Query    *Query
+	// Merchant is whose thing it is about, of a call that names no principal:
+	// a payer's page. The dialect has shown that the page was ours.
+	Merchant remit.MerchantID
 }
 
-// Refund is a command to refund, as a dialect decodes it: the engine adds the
-// merchant, the ids and the rail.
-type Refund struct {
-	remit.Refund
-	// Content is what makes the request this request and no other: the engine
-	// keeps a keyed hash of it.
-	Content []byte
+// The engine adds the merchant, the ids, the rail and the keyed digest of
+// Content, which is what makes the request this request and no other. It seals
+// the accounts and names, which are plain here.
+type (
+	// Refund is a command to refund, as a dialect decodes it.
+	Refund struct {
+		remit.Refund
+		Content []byte
+	}
+	// Payout is a command to pay out.
+	Payout struct {
+		remit.Payout
+		Content []byte
+		Payee   Party // where it comes with the command
+	}
+	// Open is a command to open a payment.
+	Open struct {
+		remit.OpenPayment
+		Content []byte
+		Payer   Party
+	}
+	// Move is a command to move a payment.
+	Move struct {
+		remit.MovePayment
+		Payer Party // where it became known on the way
+	}
+	// Register is a command to register a beneficiary.
+	Register struct {
+		remit.Register
+		Content []byte
+		Party   Party
+		Same    []byte // what makes the account this account
+	}
+	// Party is who pays or is paid.
+	Party struct {
+		Account string // an IBAN or a local number
+		Name    string
+	}
+)
+
+// Query is a question. It is answered in the members of remit.Result of the
+// same names; what is named and is not there is remit.NotFound.
+type Query struct {
+	Payment      remit.Name     // Result.Payment, or Payments where several have the name; it must be the dialect's
+	Refunds      bool           // of Payment: Result.Disbursements
+	Disbursement string         // by its own name: Result.Disbursement, and its Payment
+	Payments     bool           // of the dialect, in the time: Result.Payments
+	Disbursed    bool           // of the dialect, in the time: Result.Disbursements, with no payments
+	Balances     bool           // Result.Balances: one for each currency that the merchant ever had
+	Entries      bool           // in the time: Result.Entries, with Opening and Closing
+	Currency     money.Currency // of Entries; "" is every one
+
+	From, To time.Time    // from From, and before To; zero is unbounded
+	Max      int          // of a list; 0 is QueryMax
+	After    string       // of a list: the id of the last one seen; of Entries its number
+	Fault    *remit.Error // something is wrong with the question itself
 }
+
+// QueryMax is how many things one answer lists at most.
+const QueryMax = 1_000
 
 // Occurrence is an event with what it happened to, after it happened.
 type Occurrence struct {
@@ -136,10 +204,12 @@ type Occurrence struct {
 	Merchant     remit.Merchant
 	Payment      *remit.Payment
 	Disbursement *remit.Disbursement
-	Was          remit.State   // of the disbursement, before the event
-	KeyVersion   int64         // of the key that will sign
-	Number       func() string // the merchant's next ten-digit number
-	UUID         func() string // a new one; the same however often the event is decided
+	Beneficiary  *remit.Beneficiary // of remit.KindRegistered, with …
+	Register     *remit.Register    // … the command that asked for it
+	Was          remit.State        // of the disbursement, before the event
+	KeyVersion   int64              // of the key that will sign
+	Number       func() string      // the merchant's next ten-digit number
+	UUID         func() string      // a new one; the same however often the event is decided
 }
 
 // Outgoing is a notification ready to be sent.
@@ -165,4 +235,29 @@ type Credentials struct {
 	Secrets   map[string]string `json:"secrets,omitempty"`
 	Public    map[string]string `json:"public,omitempty"`  // PEM
 	Private   map[string]string `json:"private,omitempty"` // PEM
+}
+
+// Spec is what a sandbox is asked to make a payment of.
+type Spec struct {
+	Amount          money.Amount
+	State           remit.PaymentState // authorized, funded or failed
+	NotificationURL string
+	OrderReference  string
+	EndUserID       string
+	Single          bool // only one refund can be made of it
+	Payer           Party
+	// More are the attributes that only some dialects understand, as JSON
+	// values by their names. A dialect says which it does not.
+	More map[string]json.RawMessage
+}
+
+// Stager is a dialect of which a sandbox can make payments, as if a payer had
+// paid.
+type Stager interface {
+	// Stage is the command that opens such a payment. An *remit.Error says
+	// what is wrong with the attributes.
+	Stage(Spec) (remit.OpenPayment, error)
+	// Names are a payment's names towards the merchant: the first for most
+	// purposes, and all of them by what they are names for.
+	Names(remit.Payment) (external string, all map[string]string)
 }

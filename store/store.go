@@ -51,6 +51,11 @@ type Store interface {
 
 	// Disbursements lists a merchant's, oldest first, at most f.Max.
 	Disbursements(ctx context.Context, f Filter) ([]remit.Disbursement, error)
+	// Payments lists a merchant's, oldest first, at most f.Max.
+	Payments(ctx context.Context, f PaymentFilter) ([]remit.Payment, error)
+	// EventsIn lists a merchant's events with transfers that fall into a time,
+	// in order, at most s.Max.
+	EventsIn(ctx context.Context, s Span) ([]remit.Event, error)
 	// Events lists what happened to one payment or disbursement, or to the
 	// merchant itself (""), with the transfers, in order.
 	Events(ctx context.Context, m remit.MerchantID, subject string) ([]remit.Event, error)
@@ -112,10 +117,13 @@ type Wants struct {
 
 	Answers       []AnswerRef
 	Payments      []PaymentRef      // by our id
-	Externals     []ExternalRef     // payments by their names in their dialects
+	Externals     []ExternalRef     // payments by their names
 	Waiting       []PaymentRef      // refunds that wait for these payments …
-	WaitingByName []ExternalRef     // … or for those of these names
+	WaitingByName []ExternalRef     // … or for those of these names, all of scope ""
+	Refunds       []ExternalRef     // all refunds of the payments of these names
 	Disbursements []DisbursementRef // each with its payment
+	Disbursed     []DisbursedRef    // the same, by their own names
+	Beneficiaries []BeneficiaryRef
 	Accounts      []AccountsRef
 	Events        []EventsRef
 	Work          []WorkRef
@@ -134,7 +142,17 @@ type (
 	}
 	ExternalRef struct {
 		Merchant remit.MerchantID
+		Name     remit.Name
+	}
+	DisbursedRef struct {
+		Merchant remit.MerchantID
 		Name     string
+	}
+	// BeneficiaryRef is a beneficiary by its id, or by its digest.
+	BeneficiaryRef struct {
+		Merchant remit.MerchantID
+		ID       remit.BeneficiaryID
+		Digest   string
 	}
 	DisbursementRef struct {
 		Merchant remit.MerchantID
@@ -162,8 +180,10 @@ type Have struct {
 	Merchants     map[remit.MerchantID]remit.Merchant
 	Answers       map[AnswerRef]remit.Answer
 	Payments      map[PaymentRef]remit.Payment
-	Names         map[ExternalRef]remit.PaymentID        // of the payments in Payments
-	Disbursements map[DisbursementRef]remit.Disbursement // the waiting ones too
+	Names         map[ExternalRef][]remit.PaymentID      // of the payments in Payments, by the names asked for
+	Disbursements map[DisbursementRef]remit.Disbursement // the waiting ones and the refunds too
+	Disbursed     map[DisbursedRef]remit.DisbursementID
+	Beneficiaries map[BeneficiaryRef]remit.Beneficiary // by the references asked for
 	Books         map[remit.MerchantID]ledger.Books
 	Events        map[remit.MerchantID][]remit.Event // without their transfers, in order
 	Work          map[WorkRef]remit.Work
@@ -176,6 +196,8 @@ type Writes struct {
 	Merchants     []remit.Merchant
 	Answers       []remit.Answer
 	Payments      []remit.Payment
+	Names         []PaymentName // of new payments, but for their names of scope ""
+	Beneficiaries []remit.Beneficiary
 	Disbursements []remit.Disbursement
 	Accounts      map[remit.MerchantID][]ledger.Account
 	Events        []remit.Event // with their transfers
@@ -183,6 +205,13 @@ type Writes struct {
 	Done          []WorkRef
 	Deliveries    []remit.Delivery
 	Tries         []remit.Try
+}
+
+// PaymentName is a further name of a payment.
+type PaymentName struct {
+	Merchant remit.MerchantID
+	Name     remit.Name
+	Payment  remit.PaymentID
 }
 
 // Claim asks for work.
@@ -209,8 +238,30 @@ type Backlog struct {
 type Filter struct {
 	Merchant remit.MerchantID
 	Payment  remit.PaymentID
-	External string // a payment's name, or the disbursement's own
+	External string // a payment's name of scope "", or the disbursement's own
 	State    remit.State
+	Dialect  string
+	From, To time.Time // when it was made: from From, and before To
+	After    remit.DisbursementID
+	Max      int
+}
+
+// PaymentFilter chooses payments of one merchant. Members that are empty
+// choose all.
+type PaymentFilter struct {
+	Merchant remit.MerchantID
+	Dialect  string
+	State    remit.PaymentState
+	From, To time.Time // when it was opened: from From, and before To
+	After    remit.PaymentID
+	Max      int
+}
+
+// Span chooses events of one merchant.
+type Span struct {
+	Merchant remit.MerchantID
+	From, To time.Time // from From, and before To
+	After    int64     // behind this number
 	Max      int
 }
 

@@ -27,6 +27,7 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/engine"
 	"remit/internal/pgtest"
 	"remit/money"
 	"remit/store"
@@ -187,12 +188,12 @@ func pay(args []string) error {
 		if err != nil {
 			return err
 		}
-		account, err := d.vault.Seal("DE75512108001245126199", "payer/"+string(m))
+		account, err := d.vault.Seal("DE75512108001245126199", engine.AccountBinding(m))
 		if err != nil {
 			return err
 		}
 		_, err = d.engine.Do(ctx, remit.OpenPayment{
-			Head: d.engine.Head(m, "engine", "a script"), Dialect: "trustly", ExternalID: args[1], Amount: amount,
+			Head: d.engine.Head(m, "engine", "a script"), Keyed: remit.Keyed{Dialect: "trustly"}, ExternalID: args[1], Amount: amount,
 			State: remit.PaymentFunded, PayerAccount: account,
 		})
 		return err

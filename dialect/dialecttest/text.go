@@ -104,7 +104,7 @@ func formatOperation(op dialect.Operation) string {
 	line := func(name string, format string, args ...any) {
 		fmt.Fprintf(&w, "%-13s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("refund of", "%s", r.ExternalID)
+	line("refund of", "%s", strings.TrimPrefix(r.Payment.Scope+" "+r.Payment.Text, " "))
 	if r.Omitted {
 		line("amount", "omitted")
 	} else {

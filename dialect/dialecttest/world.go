@@ -36,7 +36,8 @@ type world struct {
 	merchant      remit.Merchant
 	payments      []remit.Payment
 	disbursements []remit.Disbursement // in the order of acceptance
-	answers       map[string]remit.Answer
+	answers       map[remit.KeyRef]remit.Answer
+	beneficiaries []remit.Beneficiary
 	work          map[remit.WorkID]remit.Work
 	books         ledger.Books
 	commands      int
@@ -47,7 +48,7 @@ type world struct {
 func newWorld(t *testing.T, b Bench) *world {
 	return &world{
 		t: t, b: b, now: start, caller: b.caller(t), merchant: remit.Merchant{ID: merchant, Created: start},
-		answers: map[string]remit.Answer{}, work: map[remit.WorkID]remit.Work{}, books: ledger.Books{},
+		answers: map[remit.KeyRef]remit.Answer{}, work: map[remit.WorkID]remit.Work{}, books: ledger.Books{},
 	}
 }
 
@@ -94,7 +95,7 @@ func (w *world) learn(text []byte) {
 	}
 	for _, p := range f.Payments {
 		w.must(remit.OpenPayment{
-			Head: w.head("sandbox"), Dialect: w.b.Dialect.Name(), ExternalID: p.ExternalID,
+			Head: w.head("sandbox"), Keyed: remit.Keyed{Dialect: w.b.Dialect.Name()}, ExternalID: p.ExternalID,
 			Amount: money.Amount{Minor: p.AmountMinor, Currency: p.Currency}, State: p.State, NotificationURL: p.NotificationURL,
 			OrderReference: p.OrderReference, PayerAccount: "sealed", Attributes: p.Attributes,
 		})
@@ -139,8 +140,11 @@ func (w *world) do(c remit.Command) (remit.Change, error) {
 	for _, id := range change.Done {
 		delete(w.work, id)
 	}
-	if a := change.Answer; a != nil {
-		w.answers[a.Scope+" "+a.Key] = *a
+	for _, a := range change.Answers {
+		w.answers[remit.KeyRef{Scope: a.Scope, Key: a.Key}] = a
+	}
+	for _, b := range change.Beneficiaries {
+		w.beneficiaries = append(w.beneficiaries, b)
 	}
 	for _, e := range change.Events {
 		for _, transfer := range e.Transfers {
@@ -175,28 +179,59 @@ func (w *world) facts(n remit.Needs) remit.Facts {
 	f := remit.Facts{
 		Now: w.now, Merchant: w.merchant, Work: w.work, Books: w.books,
 		Number:     func(n int64) string { return strconv.FormatInt(1_000_000_000+n, 10) },
-		KeyVersion: func(string) int64 { return 1 },
+		KeyVersion: func(string) int64 { return 1 }, Mint: w.mint, Answers: map[remit.KeyRef]remit.Answer{},
 	}
-	if a, ok := w.answers[n.KeyScope+" "+n.Key]; ok && n.Key != "" {
-		f.Answer = &a
+	for _, k := range n.Keys {
+		if a, ok := w.answers[k]; ok {
+			f.Answers[k] = a
+		}
+	}
+	for _, b := range w.beneficiaries {
+		if (n.Beneficiary != "" && b.ID == n.Beneficiary) || (n.Details != "" && b.Digest == n.Details) {
+			f.Beneficiary = &b
+		}
 	}
 	for _, d := range w.disbursements {
-		if d.ID == n.Disbursement {
+		if d.ID == n.Disbursement || (n.Disbursed != "" && d.ExternalID == n.Disbursed) {
 			f.Disbursement = &d
 			n.Payment = d.Payment
 		}
 	}
+	found := 0
 	for _, p := range w.payments {
-		if (n.Payment != "" && p.ID == n.Payment) || (n.ExternalID != "" && p.ExternalID == n.ExternalID) {
+		if (n.Payment != "" && p.ID == n.Payment) || (n.Name.Text != "" && called(p, n.Name)) {
 			f.Payment = &p
+			found++
 		}
 	}
+	if found > 1 {
+		f.Payment, f.Ambiguous = nil, true
+	}
 	for _, d := range w.disbursements {
-		if n.Waiting && f.Payment != nil && d.Payment == f.Payment.ID && d.State == remit.Waiting {
+		if f.Payment == nil || d.Payment != f.Payment.ID {
+			continue
+		}
+		if n.Waiting && d.State == remit.Waiting && d.WaitingFor == remit.WaitFunding {
 			f.Waiting = append(f.Waiting, d)
+		}
+		if n.Refunds {
+			f.Refunds = append(f.Refunds, d)
 		}
 	}
 	return f
+}
+
+// called tells whether a payment has a name.
+func called(p remit.Payment, n remit.Name) bool {
+	return (n.Scope == "" && p.ExternalID == n.Text) || slices.Contains(p.Names, n)
+}
+
+// mint makes names that are told apart at a glance.
+func (w *world) mint(form remit.Naming, n int) string {
+	if form == remit.UUID {
+		return fmt.Sprintf("00000000-0000-4000-8%03d-%012d", n, w.commands)
+	}
+	return fmt.Sprintf("%s%0*d", form, 36-len(form), 100*w.commands+n)
 }
 
 // happen lets one thing happen beside the conversation, and adds the
@@ -218,7 +253,7 @@ func (w *world) happen(words []string, add func(name, text string)) {
 		to := map[string]remit.PaymentState{
 			"authorize": remit.PaymentAuthorized, "fund": remit.PaymentFunded, "fail": remit.PaymentFailed,
 		}
-		c = remit.MovePayment{Head: w.head("sandbox"), ExternalID: words[1], To: to[verb]}
+		c = remit.MovePayment{Head: w.head("sandbox"), Name: remit.Name{Text: words[1]}, To: to[verb]}
 	case "settle", "refuse", "return":
 		became := map[string]remit.Became{
 			"settle": remit.BecameSettled, "refuse": remit.BecameRefused, "return": remit.BecameReturned,

@@ -75,7 +75,7 @@ func playServer(t *testing.T, k keys, outcome error, spoil bool) http.Handler {
 		op, err := call.Decode()
 		if err != nil {
 			t.Error(err)
-		} else if op.Refund.ExternalID != "1187741486" || op.Refund.Reference != "return-42" || len(op.Refund.Faults) > 0 {
+		} else if op.Refund.Payment.Text != "1187741486" || op.Refund.Reference != "return-42" || len(op.Refund.Faults) > 0 {
 			t.Errorf("decoded %+v", op.Refund)
 		}
 		res := call.Encode(k, remit.Result{}, outcome)

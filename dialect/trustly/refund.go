@@ -30,7 +30,7 @@ var refund = method{
 func decodeRefund(c *call) dialect.Operation {
 	r := &dialect.Refund{
 		Refund: remit.Refund{
-			Key: strings.ToLower(c.uuid), Form: c.alg.name, Remember: uuidRemembered, RefusalsBind: true,
+			Keyed:       remit.Keyed{Key: strings.ToLower(c.uuid), Form: c.alg.name, Remember: uuidRemembered, RefusalsBind: true},
 			WhenOmitted: remit.Refuse, WhenUnfunded: remit.Wait, WhenShort: remit.Refuse, OneWaiting: true,
 		},
 		Content: c.content(),
@@ -49,7 +49,7 @@ func decodeRefund(c *call) dialect.Operation {
 	case !orderID(order):
 		attach(remit.AtLookup, remit.Errorf(remit.NotFound, remit.ReasonMalformedID, "OrderID has digits only"))
 	default:
-		r.ExternalID = order
+		r.Payment.Text = order
 	}
 	r.Amount, err = amountOf(c.data.get("Amount"), currency)
 	attach(remit.AfterLookup, err)

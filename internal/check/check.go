@@ -143,7 +143,7 @@ func (c *checker) disbursement(d remit.Disbursement) error {
 		c.broken("disbursement %s refunds payment %q, which is not there in %s", d.ID, d.Payment, d.Amount.Currency)
 	}
 	hold, open := c.audit.OpenHolds()[d.Hold]
-	held := d.State == remit.Accepted || d.State == remit.Sent || (d.State == remit.Waiting && d.WaitingFor != remit.WaitFunding)
+	held := d.Holds()
 	switch {
 	case held && (!open || hold.Amount != d.Amount):
 		c.broken("disbursement %s is %s, and its %s are not held", d.ID, d.State, d.Amount)

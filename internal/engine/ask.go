@@ -5,19 +5,128 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/store"
 )
 
 // Ask carries out what a merchant asks in a dialect. The caller has shown that
 // it is this merchant. evidence names the request.
 func (e *Engine) Ask(ctx context.Context, m remit.MerchantID, in, evidence string, op dialect.Operation) (remit.Result, error) {
+	if op.Query != nil {
+		return e.query(ctx, m, in, *op.Query)
+	}
+	cmd, key, err := e.command(m, in, evidence, op)
+	if err != nil || cmd == nil {
+		return remit.Result{}, err
+	}
+	if key.Alone && key.Key != "" {
+		at := store.AnswerRef{Merchant: m, Scope: in, Key: key.Key}
+		if _, running := e.inFlight.LoadOrStore(at, true); running {
+			return remit.Result{}, remit.Errorf(remit.InFlight, "", "the key is being used by another request")
+		}
+		defer e.inFlight.Delete(at)
+	}
+	res, err := e.Do(ctx, cmd)
+	if err == nil && res.Replayed && res.Refusal == nil {
+		err = e.recall(ctx, &res)
+	}
+	return res, err
+}
+
+// command makes an operation the engine's own: its ids, its rail, digests for
+// what is compared, seals for what is secret. Nil is no command at all.
+func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Operation) (remit.Command, remit.Keyed, error) {
+	s := sealer{e: e, m: m}
+	keyed := func(k *remit.Keyed, content []byte) remit.Keyed {
+		k.Dialect = in
+		if k.Key != "" {
+			k.Digest = e.cfg.Vault.Digest("request", in, string(content))
+		}
+		return *k
+	}
+	head := e.Head(m, ActorMerchant, evidence)
 	switch {
 	case op.Refund != nil:
 		cmd := op.Refund.Refund
-		cmd.Head, cmd.Dialect, cmd.Rail = e.Head(m, ActorMerchant, evidence), in, e.cfg.Rail
-		if cmd.Key != "" {
-			cmd.Digest = e.cfg.Vault.Digest("request", in, string(op.Refund.Content))
-		}
-		return e.Do(ctx, cmd)
+		cmd.Head, cmd.Rail = head, e.cfg.Rail
+		key := keyed(&cmd.Keyed, op.Refund.Content)
+		return cmd, key, nil
+	case op.Payout != nil:
+		cmd := op.Payout.Payout
+		cmd.Head, cmd.Rail = head, e.cfg.Rail
+		cmd.Account, cmd.AccountName = s.party(op.Payout.Payee)
+		key := keyed(&cmd.Keyed, op.Payout.Content)
+		return cmd, key, s.err
+	case op.Open != nil:
+		cmd := op.Open.OpenPayment
+		cmd.Head = head
+		cmd.PayerAccount, cmd.PayerName = s.party(op.Open.Payer)
+		key := keyed(&cmd.Keyed, op.Open.Content)
+		return cmd, key, s.err
+	case op.Register != nil:
+		cmd := op.Register.Register
+		cmd.Head, cmd.Same = head, e.cfg.Vault.Digest("account", in, string(op.Register.Same))
+		cmd.Account, cmd.Holder = s.party(op.Register.Party)
+		key := keyed(&cmd.Keyed, op.Register.Content)
+		return cmd, key, s.err
+	case op.Move != nil:
+		cmd := op.Move.MovePayment
+		cmd.Head, cmd.Only = head, in
+		cmd.PayerAccount, cmd.PayerName = s.party(op.Move.Payer)
+		return cmd, remit.Keyed{}, s.err
+	case op.Cancel != nil:
+		cmd := *op.Cancel
+		cmd.Head, cmd.Only = head, in
+		return cmd, remit.Keyed{}, nil
+	case op.Proceed != nil:
+		cmd := *op.Proceed
+		cmd.Head, cmd.Only = head, in
+		return cmd, remit.Keyed{}, nil
 	}
-	return remit.Result{}, remit.Errorf(remit.Unsupported, remit.ReasonUnknownMethod, "there is no such function")
+	return nil, remit.Keyed{}, nil
+}
+
+// sealer seals what belongs to one merchant, and keeps the first error.
+type sealer struct {
+	e   *Engine
+	m   remit.MerchantID
+	err error
+}
+
+func (s *sealer) party(p dialect.Party) (account, name remit.Sealed) {
+	return s.seal(p.Account), s.seal(p.Name)
+}
+
+func (s *sealer) seal(text string) remit.Sealed {
+	sealed, err := s.e.cfg.Vault.Seal(text, AccountBinding(s.m))
+	if err != nil && s.err == nil {
+		s.err = err
+	}
+	return sealed
+}
+
+// recall reads what an earlier command made, as it is now.
+func (e *Engine) recall(ctx context.Context, r *remit.Result) error {
+	var w store.Wants
+	switch {
+	case r.Disbursement != nil:
+		w.Disbursements = []store.DisbursementRef{{Merchant: r.Disbursement.Merchant, ID: r.Disbursement.ID}}
+	case r.Payment != nil:
+		w.Payments = []store.PaymentRef{{Merchant: r.Payment.Merchant, ID: r.Payment.ID}}
+	case r.Beneficiary != nil:
+		w.Beneficiaries = []store.BeneficiaryRef{{Merchant: r.Beneficiary.Merchant, ID: r.Beneficiary.ID}}
+	}
+	have, err := e.cfg.Store.Read(ctx, w)
+	if err != nil {
+		return err
+	}
+	for _, d := range have.Disbursements {
+		r.Disbursement = &d
+	}
+	for _, p := range have.Payments {
+		r.Payment = &p
+	}
+	for _, b := range have.Beneficiaries {
+		r.Beneficiary = &b
+	}
+	return nil
 }

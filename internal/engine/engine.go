@@ -94,7 +94,8 @@ type Engine struct {
 	wakes   []chan struct{}
 	running sync.WaitGroup
 
-	numbers sync.Map // remit.MerchantID → vault.Numbers
+	numbers  sync.Map // remit.MerchantID → vault.Numbers
+	inFlight sync.Map // store.AnswerRef → true: keys that are being decided
 }
 
 // New starts an engine. Close stops it.

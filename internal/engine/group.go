@@ -37,6 +37,8 @@ type group struct {
 	work          map[store.WorkRef]bool
 	done          map[store.WorkRef]bool
 	deliveries    map[store.WorkRef]bool
+	names         []store.PaymentName
+	beneficiaries []remit.Beneficiary
 	events        []remit.Event
 	tries         []remit.Try
 }
@@ -61,25 +63,34 @@ func (s *set[T]) add(wanted bool, ref T) {
 // wants lists what the commands need to be read, each thing once.
 func (g *group) wants() store.Wants {
 	var (
-		merchants         set[remit.MerchantID]
-		answers           set[store.AnswerRef]
-		payments, waiting set[store.PaymentRef]
-		names, waitNames  set[store.ExternalRef]
-		disbursements     set[store.DisbursementRef]
-		accounts          set[store.AccountsRef]
-		events            set[store.EventsRef]
-		work, deliveries  set[store.WorkRef]
+		merchants               set[remit.MerchantID]
+		answers                 set[store.AnswerRef]
+		payments, waiting       set[store.PaymentRef]
+		names, waitNames, taken set[store.ExternalRef]
+		disbursements           set[store.DisbursementRef]
+		disbursed               set[store.DisbursedRef]
+		beneficiaries           set[store.BeneficiaryRef]
+		accounts                set[store.AccountsRef]
+		events                  set[store.EventsRef]
+		work, deliveries        set[store.WorkRef]
 	)
 	for _, j := range g.jobs {
 		m, n := j.head.Merchant, j.needs
-		payment, name := store.PaymentRef{Merchant: m, ID: n.Payment}, store.ExternalRef{Merchant: m, Name: n.ExternalID}
+		payment, name := store.PaymentRef{Merchant: m, ID: n.Payment}, store.ExternalRef{Merchant: m, Name: n.Name}
+		named := n.Name.Text != ""
 		merchants.add(true, m)
-		answers.add(n.Key != "", store.AnswerRef{Merchant: m, Scope: n.KeyScope, Key: n.Key})
+		for _, k := range n.Keys {
+			answers.add(true, store.AnswerRef{Merchant: m, Scope: k.Scope, Key: k.Key})
+		}
 		payments.add(n.Payment != "", payment)
 		waiting.add(n.Payment != "" && n.Waiting, payment)
-		names.add(n.ExternalID != "", name)
-		waitNames.add(n.ExternalID != "" && n.Waiting, name)
+		names.add(named, name)
+		waitNames.add(named && n.Waiting && n.Name.Scope == "", name)
+		taken.add(named && (n.Refunds || (n.Waiting && n.Name.Scope != "")), name)
 		disbursements.add(n.Disbursement != "", store.DisbursementRef{Merchant: m, ID: n.Disbursement})
+		disbursed.add(n.Disbursed != "", store.DisbursedRef{Merchant: m, Name: n.Disbursed})
+		beneficiaries.add(n.Beneficiary != "", store.BeneficiaryRef{Merchant: m, ID: n.Beneficiary})
+		beneficiaries.add(n.Details != "", store.BeneficiaryRef{Merchant: m, Digest: n.Details})
 		accounts.add(!n.NoBooks, store.AccountsRef{Merchant: m, Currency: n.Currency})
 		for _, id := range n.Work {
 			work.add(true, store.WorkRef{Merchant: m, ID: id})
@@ -93,8 +104,9 @@ func (g *group) wants() store.Wants {
 	}
 	return store.Wants{
 		Merchants: merchants.list, Block: g.block, Answers: answers.list, Payments: payments.list, Externals: names.list,
-		Waiting: waiting.list, WaitingByName: waitNames.list, Disbursements: disbursements.list, Accounts: accounts.list,
-		Events: events.list, Work: work.list, Deliveries: deliveries.list,
+		Waiting: waiting.list, WaitingByName: waitNames.list, Refunds: taken.list, Disbursements: disbursements.list,
+		Disbursed: disbursed.list, Beneficiaries: beneficiaries.list, Accounts: accounts.list, Events: events.list,
+		Work: work.list, Deliveries: deliveries.list,
 	}
 }
 
@@ -127,7 +139,7 @@ func (g *group) start(have *store.Have) {
 	g.kept, g.payments = map[store.AnswerRef]bool{}, map[store.PaymentRef]bool{}
 	g.disbursements, g.deliveries = map[store.DisbursementRef]bool{}, map[store.WorkRef]bool{}
 	g.work, g.done = map[store.WorkRef]bool{}, map[store.WorkRef]bool{}
-	g.events, g.tries = nil, nil
+	g.names, g.beneficiaries, g.events, g.tries = nil, nil, nil, nil
 	for id, m := range have.Merchants {
 		g.before[id] = m.Seq
 		for a, account := range have.Books[id] {
@@ -144,8 +156,12 @@ func (g *group) happened(j *job) bool {
 			return true
 		}
 	}
-	a, ok := g.have.Answers[store.AnswerRef{Merchant: j.head.Merchant, Scope: j.needs.KeyScope, Key: j.needs.Key}]
-	return ok && a.Cause == j.head.ID
+	for _, k := range j.needs.Keys {
+		if g.have.Answers[store.AnswerRef{Merchant: j.head.Merchant, Scope: k.Scope, Key: k.Key}].Cause == j.head.ID {
+			return true
+		}
+	}
+	return false
 }
 
 // cast puts every command that wrote something in doubt: the commit that
@@ -179,24 +195,24 @@ func (g *group) one(i int, j *job) answer {
 func (g *group) facts(j *job) remit.Facts {
 	m, n := j.head.Merchant, j.needs
 	f := remit.Facts{
-		Now: g.now, Merchant: g.have.Merchants[m], Books: g.have.Books[m],
-		Number: g.e.number(m), KeyVersion: g.e.cfg.Directory.KeyVersion,
+		Now: g.now, Merchant: g.have.Merchants[m], Books: g.have.Books[m], Number: g.e.number(m),
+		KeyVersion: g.e.cfg.Directory.KeyVersion, Mint: g.e.mint(j.head), Answers: map[remit.KeyRef]remit.Answer{},
 	}
-	if a, ok := g.have.Answers[store.AnswerRef{Merchant: m, Scope: n.KeyScope, Key: n.Key}]; ok && n.Key != "" {
-		f.Answer = &a
+	for _, k := range n.Keys {
+		if a, ok := g.have.Answers[store.AnswerRef{Merchant: m, Scope: k.Scope, Key: k.Key}]; ok {
+			f.Answers[k] = a
+		}
 	}
-	if d, ok := g.have.Disbursements[store.DisbursementRef{Merchant: m, ID: n.Disbursement}]; ok && n.Disbursement != "" {
+	if n.Disbursed != "" {
+		n.Disbursement = g.have.Disbursed[store.DisbursedRef{Merchant: m, Name: n.Disbursed}]
+	}
+	if d, ok := g.have.Disbursements[store.DisbursementRef{Merchant: m, ID: n.Disbursement}]; ok {
 		f.Disbursement = &d
 		n.Payment = d.Payment
 	}
-	if n.ExternalID != "" {
-		n.Payment = g.have.Names[store.ExternalRef{Merchant: m, Name: n.ExternalID}]
-	}
-	if p, ok := g.have.Payments[store.PaymentRef{Merchant: m, ID: n.Payment}]; ok && n.Payment != "" {
-		f.Payment = &p
-	}
-	if n.Waiting && n.Payment != "" {
-		f.Waiting = g.waiting(m, n.Payment)
+	g.findPayment(m, n, &f)
+	if b, ok := g.have.Beneficiaries[store.BeneficiaryRef{Merchant: m, ID: n.Beneficiary, Digest: n.Details}]; ok {
+		f.Beneficiary = &b
 	}
 	if len(n.Work) > 0 {
 		f.Work = map[remit.WorkID]remit.Work{}
@@ -214,10 +230,35 @@ func (g *group) facts(j *job) remit.Facts {
 	return f
 }
 
-func (g *group) waiting(m remit.MerchantID, p remit.PaymentID) []remit.Disbursement {
+// findPayment fills in the payment that n names, and its refunds.
+func (g *group) findPayment(m remit.MerchantID, n remit.Needs, f *remit.Facts) {
+	if n.Name.Text != "" {
+		ids := g.have.Names[store.ExternalRef{Merchant: m, Name: n.Name}]
+		f.Ambiguous = len(ids) > 1
+		if len(ids) == 1 {
+			n.Payment = ids[0]
+		}
+	}
+	p, ok := g.have.Payments[store.PaymentRef{Merchant: m, ID: n.Payment}]
+	if !ok {
+		return
+	}
+	f.Payment = &p
+	if n.Waiting {
+		f.Waiting = g.refunds(m, p.ID, func(d remit.Disbursement) bool {
+			return d.State == remit.Waiting && d.WaitingFor == remit.WaitFunding
+		})
+	}
+	if n.Refunds {
+		f.Refunds = g.refunds(m, p.ID, func(remit.Disbursement) bool { return true })
+	}
+}
+
+// refunds are those of a payment that are wanted, oldest first.
+func (g *group) refunds(m remit.MerchantID, p remit.PaymentID, wanted func(remit.Disbursement) bool) []remit.Disbursement {
 	var ds []remit.Disbursement
 	for ref, d := range g.have.Disbursements {
-		if ref.Merchant == m && d.Payment == p && d.State == remit.Waiting && d.WaitingFor == remit.WaitFunding {
+		if ref.Merchant == m && d.Payment == p && wanted(d) {
 			ds = append(ds, d)
 		}
 	}
@@ -243,13 +284,17 @@ func (g *group) apply(j *job, c *remit.Change) error {
 	g.events = append(g.events, c.Events...)
 	g.tries = append(g.tries, c.Tries...)
 	for _, p := range c.Payments {
-		ref := store.PaymentRef{Merchant: m, ID: p.ID}
-		g.have.Payments[ref], g.payments[ref] = p, true
-		g.have.Names[store.ExternalRef{Merchant: m, Name: p.ExternalID}] = p.ID
+		g.keepPayment(m, p)
+	}
+	for _, b := range c.Beneficiaries {
+		g.have.Beneficiaries[store.BeneficiaryRef{Merchant: m, ID: b.ID}] = b
+		g.have.Beneficiaries[store.BeneficiaryRef{Merchant: m, Digest: b.Digest}] = b
+		g.beneficiaries = append(g.beneficiaries, b)
 	}
 	for _, d := range c.Disbursements {
 		ref := store.DisbursementRef{Merchant: m, ID: d.ID}
 		g.have.Disbursements[ref], g.disbursements[ref] = d, true
+		g.have.Disbursed[store.DisbursedRef{Merchant: m, Name: d.ExternalID}] = d.ID
 	}
 	for _, w := range c.Work {
 		ref := store.WorkRef{Merchant: m, ID: w.ID}
@@ -268,9 +313,9 @@ func (g *group) apply(j *job, c *remit.Change) error {
 		ref := store.WorkRef{Merchant: m, ID: d.ID}
 		g.have.Deliveries[ref], g.deliveries[ref] = d, true
 	}
-	if a := c.Answer; a != nil {
+	for _, a := range c.Answers {
 		ref := store.AnswerRef{Merchant: m, Scope: a.Scope, Key: a.Key}
-		g.have.Answers[ref], g.kept[ref] = *a, true
+		g.have.Answers[ref], g.kept[ref] = a, true
 	}
 	if len(c.Events) > 0 || c.Merchant.Numbers != g.have.Merchants[m].Numbers {
 		g.merchants[m] = true
@@ -282,6 +327,22 @@ func (g *group) apply(j *job, c *remit.Change) error {
 	}
 	g.have.Merchants[m] = c.Merchant
 	return nil
+}
+
+// keepPayment lays a payment over what was read; a new one gets its names.
+func (g *group) keepPayment(m remit.MerchantID, p remit.Payment) {
+	ref := store.PaymentRef{Merchant: m, ID: p.ID}
+	if _, known := g.have.Payments[ref]; !known {
+		all := append([]remit.Name{{Text: p.ExternalID}}, p.Names...)
+		for _, n := range all {
+			name := store.ExternalRef{Merchant: m, Name: n}
+			g.have.Names[name] = append(g.have.Names[name], p.ID)
+		}
+		for _, n := range p.Names {
+			g.names = append(g.names, store.PaymentName{Merchant: m, Name: n, Payment: p.ID})
+		}
+	}
+	g.have.Payments[ref], g.payments[ref] = p, true
 }
 
 // states are the disbursements' states before the change.
@@ -335,7 +396,7 @@ func (g *group) post(j *job, c *remit.Change) error {
 
 // writes is what is to be kept, in the order of its keys.
 func (g *group) writes() *store.Writes {
-	w := &store.Writes{Events: g.events, Tries: g.tries, Accounts: map[remit.MerchantID][]ledger.Account{}}
+	w := &store.Writes{Names: g.names, Beneficiaries: g.beneficiaries, Events: g.events, Tries: g.tries, Accounts: map[remit.MerchantID][]ledger.Account{}}
 	for _, m := range slices.Sorted(maps.Keys(g.merchants)) {
 		w.Merchants = append(w.Merchants, g.have.Merchants[m])
 	}

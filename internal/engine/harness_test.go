@@ -139,7 +139,7 @@ func eur(minor int64) money.Amount { return money.Amount{Minor: minor, Currency:
 func (w *world) payment(t testing.TB, m remit.MerchantID, amount int64, state remit.PaymentState) remit.Payment {
 	t.Helper()
 	res, err := w.Do(t.Context(), remit.OpenPayment{
-		Head: w.Head(m, "test", ""), Dialect: "test", Amount: eur(amount), State: state, PayerAccount: "sealed",
+		Head: w.Head(m, "test", ""), Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(amount), State: state, PayerAccount: "sealed",
 	})
 	must(t, err)
 	return *res.Payment
@@ -149,7 +149,7 @@ func (w *world) payment(t testing.TB, m remit.MerchantID, amount int64, state re
 // refused when the merchant is short.
 func (w *world) refund(m remit.MerchantID, external string, amount int64, key string) remit.Refund {
 	r := remit.Refund{
-		Head: w.Head(m, engine.ActorMerchant, "request:test"), Dialect: "test", Rail: "bank", ExternalID: external,
+		Head: w.Head(m, engine.ActorMerchant, "request:test"), Keyed: remit.Keyed{Dialect: "test"}, Rail: "bank", Payment: remit.Name{Text: external},
 		Amount: eur(amount), WhenUnfunded: remit.Wait,
 	}
 	if key != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"math/big"
 	"slices"
 	"strconv"
 
@@ -58,6 +59,10 @@ const ActorMerchant = "merchant"
 // subject fills in what the event happened to, and says in which dialect that
 // was made.
 func (g *group) subject(j *job, c *remit.Change, ev remit.Event, was map[string]remit.State, o *dialect.Occurrence) string {
+	if r, ok := j.cmd.(remit.Register); ok {
+		o.Register, o.Beneficiary = &r, c.Result.Beneficiary
+		return r.Dialect
+	}
 	for _, p := range c.Payments {
 		o.Payment = &p
 	}
@@ -96,11 +101,48 @@ func order(o dialect.Occurrence) string {
 // uuid makes the n-th UUID of an event. It is the same however often the event
 // is decided.
 func (e *Engine) uuid(ev remit.Event, n int) string {
-	raw, _ := base64.RawURLEncoding.DecodeString(e.cfg.Vault.Digest("uuid", string(ev.Merchant), ev.Cause,
-		strconv.FormatInt(ev.Seq, 10), strconv.Itoa(n)))
+	return uuidOf(e.cfg.Vault.Digest("uuid", string(ev.Merchant), ev.Cause, strconv.FormatInt(ev.Seq, 10), strconv.Itoa(n)))
+}
+
+// uuidOf shapes a digest into a UUID of version 4.
+func uuidOf(digest string) string {
+	raw, _ := base64.RawURLEncoding.DecodeString(digest)
 	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
 	h := hex.EncodeToString(raw)
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// tokenChars is what a token is made of, and tokenLength how long it is: 214
+// bits.
+const (
+	tokenChars  = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	tokenLength = 36
+)
+
+// mint makes the names of one command. They are the same however often the
+// command is decided.
+func (e *Engine) mint(h remit.Head) func(remit.Naming, int) string {
+	return func(form remit.Naming, n int) string {
+		parts := []string{"name", string(h.Merchant), h.ID, string(form), strconv.Itoa(n)}
+		digest := e.cfg.Vault.Digest(parts...)
+		if form == remit.UUID {
+			return uuidOf(digest)
+		}
+		// Two digests hold 256 bits: enough for a token.
+		raw, _ := base64.RawURLEncoding.DecodeString(digest + e.cfg.Vault.Digest(append(parts, "more")...))
+		return inBase62(raw)[:tokenLength]
+	}
+}
+
+// inBase62 writes bytes as digits of tokenChars, the lowest first.
+func inBase62(raw []byte) string {
+	n, base, digit := new(big.Int).SetBytes(raw), big.NewInt(int64(len(tokenChars))), new(big.Int)
+	text := make([]byte, 0, 2*len(raw))
+	for len(text) < cap(text) {
+		n.DivMod(n, base, digit)
+		text = append(text, tokenChars[digit.Int64()])
+	}
+	return string(text)
 }
 
 // Release lets the deliveries go that waited for the answer to their cause.

@@ -30,8 +30,9 @@ func again(schedule []time.Duration, tries int64) time.Duration {
 	return schedule[min(int(tries), len(schedule)-1)]
 }
 
-// PayerName and PayerAccount say what a payment's sealed texts belong to.
-func PayerBinding(m remit.MerchantID) string { return "payer/" + string(m) }
+// AccountBinding is what a merchant's sealed accounts and their holders' names
+// are bound to.
+func AccountBinding(m remit.MerchantID) string { return "account/" + string(m) }
 
 // Run carries out one claimed piece of work. Nil means that what came of it is
 // kept, or that the work is somebody else's by now.
@@ -114,14 +115,15 @@ func (e *Engine) call(name, what string, f func() (rail.Outcome, error)) (rail.O
 
 // instruction is the same for a disbursement however often it is made.
 func (e *Engine) instruction(d remit.Disbursement, p *remit.Payment) (rail.Instruction, error) {
-	if p == nil {
-		return rail.Instruction{}, fmt.Errorf("disbursement %s has no payment to give back to", d.ID)
+	holder := d.AccountName
+	if d.Account == "" && p != nil {
+		holder = p.PayerName
 	}
-	account, err := e.cfg.Vault.Open(p.PayerAccount, PayerBinding(d.Merchant))
+	account, err := e.cfg.Vault.Open(d.Payee(p), AccountBinding(d.Merchant))
 	if err != nil {
 		return rail.Instruction{}, err
 	}
-	name, err := e.cfg.Vault.Open(p.PayerName, PayerBinding(d.Merchant))
+	name, err := e.cfg.Vault.Open(holder, AccountBinding(d.Merchant))
 	if err != nil {
 		return rail.Instruction{}, err
 	}

@@ -40,10 +40,10 @@ func newLife(t *testing.T, s store.Store, through func(rail.Rail) rail.Rail, amo
 	l.world.Close()
 	l.restart(t, through, nil)
 	l.merchant(t, "acme", 100_000)
-	account, err := l.vault.Seal("DE89370400440532013000", engine.PayerBinding("acme"))
+	account, err := l.vault.Seal("DE89370400440532013000", engine.AccountBinding("acme"))
 	must(t, err)
 	opened, err := l.Do(t.Context(), remit.OpenPayment{
-		Head: l.Head("acme", "test", ""), Dialect: "test", Amount: eur(200_000), State: remit.PaymentFunded, PayerAccount: account,
+		Head: l.Head("acme", "test", ""), Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(200_000), State: remit.PaymentFunded, PayerAccount: account,
 	})
 	must(t, err)
 	res, err := l.Do(t.Context(), l.refund("acme", opened.Payment.ExternalID, amount, ""))
@@ -313,7 +313,7 @@ func TestWithoutAnAccountNothingIsSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, openSQLite(t))
 	w.merchant(t, "acme", 10_000)
-	opened, err := w.Do(t.Context(), remit.OpenPayment{Head: w.Head("acme", "test", ""), Dialect: "test", Amount: eur(500), State: remit.PaymentFunded})
+	opened, err := w.Do(t.Context(), remit.OpenPayment{Head: w.Head("acme", "test", ""), Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(500), State: remit.PaymentFunded})
 	must(t, err)
 	res, err := w.Do(t.Context(), w.refund("acme", opened.Payment.ExternalID, 500, ""))
 	must(t, err)

@@ -127,7 +127,7 @@ func (k *walker) command(ctx context.Context) (remit.Command, error) {
 	switch n := k.rnd.IntN(12); {
 	case n == 0 || len(k.payments) == 0:
 		states := []remit.PaymentState{remit.PaymentOpened, remit.PaymentAuthorized, remit.PaymentFunded, remit.PaymentFailed}
-		return remit.OpenPayment{Head: h, Dialect: "test", Amount: eur(1 + k.rnd.Int64N(1_000)), State: pick(k.rnd, states), PayerAccount: "sealed"}, nil
+		return remit.OpenPayment{Head: h, Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(1 + k.rnd.Int64N(1_000)), State: pick(k.rnd, states), PayerAccount: "sealed"}, nil
 	case n == 1:
 		states := []remit.PaymentState{remit.PaymentAuthorized, remit.PaymentFunded, remit.PaymentFunded, remit.PaymentFailed, remit.PaymentReversed}
 		return remit.MovePayment{Head: h, Payment: p.ID, To: pick(k.rnd, states)}, nil

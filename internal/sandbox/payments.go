@@ -35,7 +35,7 @@ func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 	o := c.object()
 	m, in := merchant(o), s.dialectOf(o)
 	p := remit.OpenPayment{
-		Head: s.head(m, "payments"), Dialect: in, Amount: amount(o),
+		Head: s.head(m, "payments"), Keyed: remit.Keyed{Dialect: in}, Amount: amount(o),
 		State: remit.PaymentFunded, NotificationURL: s.inboxURL(m, in),
 	}
 	p.OrderReference = "order-" + p.ID
@@ -139,7 +139,7 @@ func payerOf(o *object, v json.RawMessage) *payer {
 }
 
 func (s *Sandbox) sealPayer(p *remit.OpenPayment, who payer) (err error) {
-	bind := engine.PayerBinding(p.Merchant)
+	bind := engine.AccountBinding(p.Merchant)
 	if p.PayerAccount, err = s.node.Vault.Seal(who.account, bind); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *Sandbox) movePayment(to remit.PaymentState) func(context.Context, *call
 func (s *Sandbox) payment(ctx context.Context, name string) (p remit.Payment, err error) {
 	var refs []store.ExternalRef
 	for _, m := range merchants {
-		refs = append(refs, store.ExternalRef{Merchant: m, Name: name})
+		refs = append(refs, store.ExternalRef{Merchant: m, Name: remit.Name{Text: name}})
 	}
 	have, err := s.node.Store.Read(ctx, store.Wants{Externals: refs})
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *Sandbox) payment(ctx context.Context, name string) (p remit.Payment, er
 	}
 	found := 0
 	for _, ref := range refs {
-		if id, ok := have.Names[ref]; ok {
+		for _, id := range have.Names[ref] {
 			p = have.Payments[store.PaymentRef{Merchant: ref.Merchant, ID: id}]
 			found++
 		}

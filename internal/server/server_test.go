@@ -38,7 +38,7 @@ func TestEachRequestIsAnsweredInItsDialect(t *testing.T) {
 		{"the same again", "/plainly", "order 1000 EUR k1", nil, 418, "refunded (said before)", "ok"},
 		{"its key with other words", "/plainly", "order 1001 EUR k1", nil, 418, "key_reused: the key was used for another request", "key_reused"},
 		{"refused", "/plainly", "order 4001 EUR k2", nil, 418, "exceeds: the payment has less than this left to refund", "exceeds"},
-		{"refused, and remembered", "/plainly", "order 4001 EUR k2", nil, 418, "exceeds: answered before (said before)", "exceeds"},
+		{"refused, and remembered", "/plainly", "order 4001 EUR k2", nil, 418, "exceeds: the payment has less than this left to refund (said before)", "exceeds"},
 		{"unreadable", "/plainly", "order", nil, 418, "invalid: four words are wanted", "invalid"},
 		{"too large", "/plainly", strings.Repeat("x", plainlyBodyMax+1), nil, 418, "invalid: too large after 64", "invalid"},
 		{"as large as may be", "/plainly", "order 1 EUR k3" + strings.Repeat(" ", plainlyBodyMax-14), nil, 418, "refunded", "ok"},

@@ -93,7 +93,7 @@ func (s say) Verify(who dialect.Caller) error {
 func (s say) Decode() (dialect.Operation, error) {
 	s.breaks("decode")
 	var r remit.Refund
-	if _, err := fmt.Sscan(string(s.r.Body), &r.ExternalID, &r.Amount.Minor, &r.Amount.Currency, &r.Key); err != nil {
+	if _, err := fmt.Sscan(string(s.r.Body), &r.Payment.Text, &r.Amount.Minor, &r.Amount.Currency, &r.Key); err != nil {
 		return dialect.Operation{}, remit.Errorf(remit.Invalid, remit.ReasonEnvelope, "four words are wanted")
 	}
 	r.Remember, r.RefusalsBind = time.Hour, true
@@ -188,7 +188,7 @@ func (w *world) merchant(t *testing.T) {
 	must(t, err)
 	for _, in := range []string{"plainly", "trustly"} {
 		_, err = w.Engine.Do(ctx, remit.OpenPayment{
-			Head: w.Engine.Head("acme", "engine", "test"), Dialect: in, ExternalID: map[string]string{"plainly": "order", "trustly": "1234567890"}[in],
+			Head: w.Engine.Head("acme", "engine", "test"), Keyed: remit.Keyed{Dialect: in}, ExternalID: map[string]string{"plainly": "order", "trustly": "1234567890"}[in],
 			Amount: money.Amount{Minor: 5000, Currency: "EUR"}, State: remit.PaymentFunded, NotificationURL: "https://merchant.example/",
 		})
 		must(t, err)

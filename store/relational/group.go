@@ -66,8 +66,10 @@ func newHave() *store.Have {
 		Merchants:     map[remit.MerchantID]remit.Merchant{},
 		Answers:       map[store.AnswerRef]remit.Answer{},
 		Payments:      map[store.PaymentRef]remit.Payment{},
-		Names:         map[store.ExternalRef]remit.PaymentID{},
+		Names:         map[store.ExternalRef][]remit.PaymentID{},
 		Disbursements: map[store.DisbursementRef]remit.Disbursement{},
+		Disbursed:     map[store.DisbursedRef]remit.DisbursementID{},
+		Beneficiaries: map[store.BeneficiaryRef]remit.Beneficiary{},
 		Books:         map[remit.MerchantID]ledger.Books{},
 		Events:        map[remit.MerchantID][]remit.Event{},
 		Work:          map[store.WorkRef]remit.Work{},
@@ -148,9 +150,13 @@ func refs[T any](ts []T, of func(T) ref) []ref {
 }
 
 func paymentRef(r store.PaymentRef) ref   { return ref{r.Merchant, [2]any{string(r.ID)}} }
-func externalRef(r store.ExternalRef) ref { return ref{r.Merchant, [2]any{r.Name}} }
-func answerRef(r store.AnswerRef) ref     { return ref{r.Merchant, [2]any{r.Scope, r.Key}} }
-func workRef(r store.WorkRef) ref         { return ref{r.Merchant, [2]any{r.ID.Seq, r.ID.N}} }
+func externalRef(r store.ExternalRef) ref { return ref{r.Merchant, [2]any{r.Name.Text}} }
+func scopedRef(r store.ExternalRef) ref   { return ref{r.Merchant, [2]any{r.Name.Scope, r.Name.Text}} }
+func disbursedRef(r store.DisbursedRef) ref {
+	return ref{r.Merchant, [2]any{r.Name}}
+}
+func answerRef(r store.AnswerRef) ref { return ref{r.Merchant, [2]any{r.Scope, r.Key}} }
+func workRef(r store.WorkRef) ref     { return ref{r.Merchant, [2]any{r.ID.Seq, r.ID.N}} }
 func disbursementRef(r store.DisbursementRef) ref {
 	return ref{r.Merchant, [2]any{string(r.ID)}}
 }
@@ -171,6 +177,15 @@ var (
 	waitingByName = &lookup{before: "SELECT " + prefixed("d.", disbursementColumns) + " FROM payments p JOIN disbursements d ON d.merchant_id = p.merchant_id AND d.payment = p.id WHERE ",
 		alias: "p.", keys: []string{"external_id"}, casts: []string{""},
 		after: " AND d.payment <> '' AND d.state = 'waiting' AND d.waiting_for = 'funding'"}
+	paymentsScoped = &lookup{before: "SELECT n.scope, n.name, " + prefixed("p.", paymentColumns) + " FROM payment_names n JOIN payments p ON p.merchant_id = n.merchant_id AND p.id = n.payment WHERE ",
+		alias: "n.", keys: []string{"scope", "name"}, casts: []string{"", ""}}
+	refundsByName = &lookup{before: waitingByName.before, alias: "p.", keys: []string{"external_id"}, casts: []string{""}, after: " AND d.payment <> ''"}
+	refundsScoped = &lookup{before: "SELECT " + prefixed("d.", disbursementColumns) + " FROM payment_names n JOIN disbursements d ON d.merchant_id = n.merchant_id AND d.payment = n.payment WHERE ",
+		alias: "n.", keys: []string{"scope", "name"}, casts: []string{"", ""}, after: " AND d.payment <> ''"}
+	disbursementsByName = &lookup{before: "SELECT " + disbursementColumns + " FROM disbursements WHERE ", keys: []string{"external_id"}, casts: []string{""}, after: " AND external_id <> ''"}
+	paymentsOfNamed     = &lookup{before: "SELECT " + prefixed("p.", paymentColumns) + " FROM disbursements d JOIN payments p ON p.merchant_id = d.merchant_id AND p.id = d.payment WHERE ", alias: "d.", keys: []string{"external_id"}, casts: []string{""}, after: " AND d.external_id <> ''"}
+	beneficiariesByID   = &lookup{before: "SELECT " + beneficiaryColumns + " FROM beneficiaries WHERE ", keys: []string{"id"}, casts: []string{""}}
+	beneficiariesBy     = &lookup{before: "SELECT " + beneficiaryColumns + " FROM beneficiaries WHERE ", keys: []string{"digest"}, casts: []string{""}}
 	disbursementsByID   = &lookup{before: "SELECT " + disbursementColumns + " FROM disbursements WHERE ", keys: []string{"id"}, casts: []string{""}}
 	paymentsOfDisbursed = &lookup{before: "SELECT " + prefixed("p.", paymentColumns) + " FROM disbursements d JOIN payments p ON p.merchant_id = d.merchant_id AND p.id = d.payment WHERE ", alias: "d.", keys: []string{"id"}, casts: []string{""}}
 	accountsOfMerchant  = &lookup{before: "SELECT " + accountColumns + " FROM accounts WHERE "}
@@ -187,7 +202,15 @@ func (g *group) reads(w store.Wants) {
 	s := g.s
 	g.add(s.find(answersByKey, refs(w.Answers, answerRef), g.answer))
 	g.add(s.find(paymentsByID, refs(w.Payments, paymentRef), g.payment))
-	g.add(s.find(paymentsByName, refs(w.Externals, externalRef), g.payment))
+	plain, scoped := splitNames(w.Externals)
+	g.add(s.find(paymentsByName, refs(plain, externalRef), g.named))
+	g.add(s.find(paymentsScoped, refs(scoped, scopedRef), g.scoped))
+	plain, scoped = splitNames(w.Refunds)
+	g.add(s.find(refundsByName, refs(plain, externalRef), g.disbursement))
+	g.add(s.find(refundsScoped, refs(scoped, scopedRef), g.disbursement))
+	g.add(s.find(disbursementsByName, refs(w.Disbursed, disbursedRef), g.disbursed))
+	g.add(s.find(paymentsOfNamed, refs(w.Disbursed, disbursedRef), g.payment))
+	g.beneficiaries(w.Beneficiaries)
 	g.add(s.find(waitingByID, refs(w.Waiting, paymentRef), g.disbursement))
 	g.add(s.find(waitingByName, refs(w.WaitingByName, externalRef), g.disbursement))
 	g.add(s.find(disbursementsByID, refs(w.Disbursements, disbursementRef), g.disbursement))
@@ -246,9 +269,87 @@ func (g *group) payment(r Row) error {
 	p, err := scanPayment(r)
 	if g.holds(p.Merchant) {
 		g.have.Payments[store.PaymentRef{Merchant: p.Merchant, ID: p.ID}] = p
-		g.have.Names[store.ExternalRef{Merchant: p.Merchant, Name: p.ExternalID}] = p.ID
 	}
 	return err
+}
+
+// named reads a payment that was looked for by its name of scope "".
+func (g *group) named(r Row) error {
+	p, err := scanPayment(r)
+	g.call(p, remit.Name{Text: p.ExternalID})
+	return err
+}
+
+// scoped reads a payment that was looked for by a further name.
+func (g *group) scoped(r Row) error {
+	var n remit.Name
+	p, err := scanPayment(leading{r, []any{&n.Scope, &n.Text}})
+	g.call(p, n)
+	return err
+}
+
+func (g *group) call(p remit.Payment, n remit.Name) {
+	ref := store.ExternalRef{Merchant: p.Merchant, Name: n}
+	if g.holds(p.Merchant) && !slices.Contains(g.have.Names[ref], p.ID) {
+		g.have.Payments[store.PaymentRef{Merchant: p.Merchant, ID: p.ID}] = p
+		g.have.Names[ref] = append(g.have.Names[ref], p.ID)
+	}
+}
+
+// leading is a row whose first columns are read apart from the rest.
+type leading struct {
+	Row
+	first []any
+}
+
+func (l leading) Scan(dest ...any) error { return l.Row.Scan(append(l.first, dest...)...) }
+
+// splitNames tells names of scope "" from the others.
+func splitNames(all []store.ExternalRef) (plain, scoped []store.ExternalRef) {
+	for _, r := range all {
+		if r.Name.Scope == "" {
+			plain = append(plain, r)
+		} else {
+			scoped = append(scoped, r)
+		}
+	}
+	return plain, scoped
+}
+
+func (g *group) disbursed(r Row) error {
+	d, err := scanDisbursement(r)
+	if g.holds(d.Merchant) {
+		g.have.Disbursements[store.DisbursementRef{Merchant: d.Merchant, ID: d.ID}] = d
+		g.have.Disbursed[store.DisbursedRef{Merchant: d.Merchant, Name: d.ExternalID}] = d.ID
+	}
+	return err
+}
+
+// beneficiaries adds the reading of beneficiaries, by id or by digest.
+func (g *group) beneficiaries(all []store.BeneficiaryRef) {
+	var byID, byDigest []ref
+	for _, r := range all {
+		if r.ID != "" {
+			byID = append(byID, ref{r.Merchant, [2]any{string(r.ID)}})
+		} else {
+			byDigest = append(byDigest, ref{r.Merchant, [2]any{r.Digest}})
+		}
+	}
+	read := func(key func(remit.Beneficiary) store.BeneficiaryRef) func(Row) error {
+		return func(r Row) error {
+			b, err := scanBeneficiary(r)
+			if g.holds(b.Merchant) {
+				g.have.Beneficiaries[key(b)] = b
+			}
+			return err
+		}
+	}
+	g.add(g.s.find(beneficiariesByID, byID, read(func(b remit.Beneficiary) store.BeneficiaryRef {
+		return store.BeneficiaryRef{Merchant: b.Merchant, ID: b.ID}
+	})))
+	g.add(g.s.find(beneficiariesBy, byDigest, read(func(b remit.Beneficiary) store.BeneficiaryRef {
+		return store.BeneficiaryRef{Merchant: b.Merchant, Digest: b.Digest}
+	})))
 }
 
 func (g *group) disbursement(r Row) error {
@@ -315,7 +416,9 @@ func (s *Store) writes(w *store.Writes) ([]Statement, error) {
 	add(put(s, merchants, w.Merchants, merchantRow))
 	add(put(s, answers, w.Answers, answerRow))
 	add(put(s, payments, w.Payments, paymentRow))
+	add(put(s, names, w.Names, nameRow))
 	add(put(s, disbursements, w.Disbursements, disbursementRow))
+	add(put(s, beneficiaries, w.Beneficiaries, beneficiaryRow))
 	add(put(s, accounts, owned, accountRow))
 	add(put(s, events, w.Events, eventRow))
 	add(put(s, work, w.Work, workRow))

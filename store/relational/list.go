@@ -2,6 +2,8 @@ package relational
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"remit"
@@ -39,24 +41,94 @@ func (s *Store) Merchants(ctx context.Context) ([]remit.Merchant, error) {
 	return all(ctx, s, scanMerchant, "SELECT "+merchantColumns+" FROM merchants ORDER BY merchant_id")
 }
 
+// query is a statement in the making: conditions that are not asked for are
+// left out, so that each kind of question has its own plan.
+type query struct {
+	text string
+	args []any
+}
+
+// and adds a condition; each ? in it is the next argument.
+func (q *query) and(wanted bool, condition string, args ...any) {
+	if !wanted {
+		return
+	}
+	for _, a := range args {
+		q.args = append(q.args, a)
+		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(q.args)), 1)
+	}
+	q.text += " AND " + condition
+}
+
+func (q *query) limit(order string, max int) {
+	q.args = append(q.args, int64(max))
+	q.text += " ORDER BY " + order + " LIMIT $" + strconv.Itoa(len(q.args))
+}
+
+func of(table, columns string, m remit.MerchantID) *query {
+	return &query{"SELECT " + columns + " FROM " + table + " WHERE merchant_id = $1", []any{string(m)}}
+}
+
 // Disbursements lists a merchant's, oldest first.
 func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disbursement, error) {
-	query := "SELECT " + disbursementColumns + " FROM disbursements WHERE merchant_id = $1"
-	args := []any{string(f.Merchant)}
-	switch {
-	case f.Payment != "":
-		query += " AND payment = $2 AND payment <> ''"
-		args = append(args, string(f.Payment))
-	case f.External != "":
-		query += ` AND ((external_id = $2 AND external_id <> '') OR (payment <> '' AND payment IN
-			(SELECT id FROM payments WHERE merchant_id = $1 AND external_id = $2)))`
-		args = append(args, f.External)
-	default:
-		query += " AND CAST($2 AS TEXT) = ''"
-		args = append(args, "")
+	q := of("disbursements", disbursementColumns, f.Merchant)
+	q.and(f.Payment != "", "payment = ? AND payment <> ''", string(f.Payment))
+	q.and(f.External != "", `((external_id = ? AND external_id <> '') OR (payment <> '' AND payment IN
+		(SELECT id FROM payments WHERE merchant_id = $1 AND external_id = ?)))`, f.External, f.External)
+	q.and(f.State != "", "state = ?", string(f.State))
+	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
+	q.and(!f.From.IsZero(), "created >= ?", micros(f.From))
+	q.and(!f.To.IsZero(), "created < ?", micros(f.To))
+	q.and(f.After != "", "(created, id) > (SELECT created, id FROM disbursements WHERE merchant_id = $1 AND id = ?)", string(f.After))
+	q.limit("created, id", f.Max)
+	return all(ctx, s, scanDisbursement, q.text, q.args...)
+}
+
+// Payments lists a merchant's, oldest first.
+func (s *Store) Payments(ctx context.Context, f store.PaymentFilter) ([]remit.Payment, error) {
+	q := of("payments", paymentColumns, f.Merchant)
+	q.and(f.State != "", "state = ?", string(f.State))
+	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
+	q.and(!f.From.IsZero(), "opened >= ?", micros(f.From))
+	q.and(!f.To.IsZero(), "opened < ?", micros(f.To))
+	q.and(f.After != "", "(opened, id) > (SELECT opened, id FROM payments WHERE merchant_id = $1 AND id = ?)", string(f.After))
+	q.limit("opened, id", f.Max)
+	return all(ctx, s, scanPayment, q.text, q.args...)
+}
+
+// skewMax is how far two events may stand in the wrong order of time: the
+// clocks of several processes differ.
+const skewMax = 2 * time.Second
+
+// EventsIn lists a merchant's events with transfers in a time. There is no
+// index over time: events are numbered in its order, so that the first number
+// is found by halving.
+func (s *Store) EventsIn(ctx context.Context, f store.Span) ([]remit.Event, error) {
+	first, err := s.firstEvent(ctx, f.Merchant, f.From.Add(-skewMax))
+	if err != nil {
+		return nil, err
 	}
-	query += " AND (CAST($3 AS TEXT) = '' OR state = $3) ORDER BY created, id LIMIT $4"
-	return all(ctx, s, scanDisbursement, query, append(args, string(f.State), int64(f.Max))...)
+	q := of("events", eventColumns, f.Merchant)
+	q.and(true, "seq >= ? AND seq > ?", first, f.After)
+	q.and(true, "at >= ? AND at < ? AND transfers <> ''", micros(f.From), micros(f.To))
+	q.limit("seq", f.Max)
+	return all(ctx, s, scanEvent, q.text, q.args...)
+}
+
+// firstEvent is the number of the first event that is not before a time.
+func (s *Store) firstEvent(ctx context.Context, m remit.MerchantID, t time.Time) (int64, error) {
+	var low, high int64 = 1, 1
+	err := s.read(ctx, Statement{Text: "SELECT seq + 1 FROM merchants WHERE merchant_id = $1", Args: []any{string(m)}, Row: func(r Row) error { return r.Scan(&high) }})
+	for low < high && err == nil {
+		middle, at := (low+high)/2, int64(0)
+		err = s.read(ctx, Statement{Text: "SELECT at FROM events WHERE merchant_id = $1 AND seq = $2", Args: []any{string(m), middle}, Row: func(r Row) error { return r.Scan(&at) }})
+		if at < micros(t) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, err
 }
 
 // Events lists what happened to one subject, in order.

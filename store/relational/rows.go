@@ -2,6 +2,7 @@ package relational
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,12 +22,14 @@ type Row interface{ Scan(dest ...any) error }
 const (
 	merchantColumns     = "merchant_id, settings, created, seq, head, numbers"
 	accountColumns      = "merchant_id, currency, path, debits, credits, held"
-	paymentColumns      = "merchant_id, id, dialect, external_id, minor, currency, state, refunded_minor, refunds_live, refunds_waiting, funding, notification_url, order_reference, payer_account, payer_name, attributes, opened, updated"
-	disbursementColumns = "merchant_id, id, kind, payment, dialect, external_id, minor, created, updated, stuck, currency, state, waiting_for, reason, reference, rail, hold, paid"
+	paymentColumns      = "merchant_id, id, dialect, external_id, minor, currency, state, refunded_minor, refunds_live, refunds_waiting, funding, notification_url, order_reference, payer_account, payer_name, attributes, opened, updated, authorized, funded, ended, names, portions, details"
+	disbursementColumns = "merchant_id, id, kind, payment, dialect, external_id, minor, created, updated, stuck, currency, state, waiting_for, reason, reference, rail, hold, paid, sent, settled, ended, portions, details, account, account_name, notification_url, order_reference"
 	eventColumns        = "merchant_id, seq, at, subject, kind, actor, evidence, cause, link, transfers"
-	answerColumns       = "merchant_id, scope, key, digest, code, reason, disbursement, form, cause, key_version, at, expires"
+	answerColumns       = "merchant_id, scope, key, digest, code, reason, field, detail, subject, form, cause, key_version, at, expires"
 	workColumns         = "merchant_id, seq, n, kind, subject, order_key, due, lease, fence, tries"
 	deliveryColumns     = "merchant_id, seq, n, dialect, subject, kind, url, content, key_version, state, tries, created, updated"
+	nameColumns         = "merchant_id, scope, name, payment"
+	beneficiaryColumns  = "merchant_id, id, dialect, digest, account, holder, details, created"
 	tryColumns          = "merchant_id, seq, n, i, at, took, status, problem, response"
 )
 
@@ -49,7 +52,7 @@ func moment(us int64) time.Time {
 // text keeps v as JSON; an empty value is "".
 func text(v any) (string, error) {
 	b, err := json.Marshal(v)
-	if err != nil || string(b) == "{}" {
+	if err != nil || string(b) == "{}" || string(b) == "null" {
 		return "", err
 	}
 	return string(b), nil
@@ -102,22 +105,26 @@ func scanAccount(r Row) (a ownedAccount, err error) {
 
 func paymentRow(p remit.Payment) ([]any, error) {
 	attributes, err := text(p.Attributes)
+	names, errNames := text(p.Names)
+	portions, errPortions := text(p.Portions)
 	return []any{string(p.Merchant), string(p.ID), p.Dialect, p.ExternalID, p.Amount.Minor, string(p.Amount.Currency), string(p.State),
 		p.RefundedMinor, p.RefundsLive, p.RefundsWaiting, p.Funding, p.NotificationURL, p.OrderReference,
-		string(p.PayerAccount), string(p.PayerName), attributes, micros(p.Opened), micros(p.Updated)}, err
+		string(p.PayerAccount), string(p.PayerName), attributes, micros(p.Opened), micros(p.Updated),
+		micros(p.Authorized), micros(p.Funded), micros(p.Ended), names, portions, p.Details}, errors.Join(err, errNames, errPortions)
 }
 
 func scanPayment(r Row) (p remit.Payment, err error) {
-	var attributes string
-	var opened, updated int64
+	var attributes, names, portions string
+	var opened, updated, authorized, funded, ended int64
 	if err := r.Scan((*string)(&p.Merchant), (*string)(&p.ID), &p.Dialect, &p.ExternalID, &p.Amount.Minor,
 		(*string)(&p.Amount.Currency), (*string)(&p.State), &p.RefundedMinor, &p.RefundsLive, &p.RefundsWaiting,
 		&p.Funding, &p.NotificationURL, &p.OrderReference, (*string)(&p.PayerAccount), (*string)(&p.PayerName),
-		&attributes, &opened, &updated); err != nil {
+		&attributes, &opened, &updated, &authorized, &funded, &ended, &names, &portions, &p.Details); err != nil {
 		return p, err
 	}
 	p.Opened, p.Updated = moment(opened), moment(updated)
-	return p, parse(attributes, &p.Attributes)
+	p.Authorized, p.Funded, p.Ended = moment(authorized), moment(funded), moment(ended)
+	return p, errors.Join(parse(attributes, &p.Attributes), parse(names, &p.Names), parse(portions, &p.Portions))
 }
 
 func disbursementRow(d remit.Disbursement) ([]any, error) {
@@ -125,18 +132,25 @@ func disbursementRow(d remit.Disbursement) ([]any, error) {
 	if d.Stuck {
 		stuck = 1
 	}
+	portions, err := text(d.Portions)
 	return []any{string(d.Merchant), string(d.ID), string(d.Kind), string(d.Payment), d.Dialect, d.ExternalID, d.Amount.Minor,
 		micros(d.Created), micros(d.Updated), stuck, string(d.Amount.Currency), string(d.State), string(d.WaitingFor),
-		string(d.Reason), d.Reference, d.Rail, d.Hold, d.Paid}, nil
+		string(d.Reason), d.Reference, d.Rail, d.Hold, d.Paid, micros(d.Sent), micros(d.Settled), micros(d.Ended), portions, d.Details,
+		string(d.Account), string(d.AccountName), d.NotificationURL, d.OrderReference}, err
 }
 
 func scanDisbursement(r Row) (d remit.Disbursement, err error) {
-	var created, updated, stuck int64
-	err = r.Scan((*string)(&d.Merchant), (*string)(&d.ID), (*string)(&d.Kind), (*string)(&d.Payment), &d.Dialect, &d.ExternalID,
+	var created, updated, stuck, sent, settled, ended int64
+	var portions string
+	if err := r.Scan((*string)(&d.Merchant), (*string)(&d.ID), (*string)(&d.Kind), (*string)(&d.Payment), &d.Dialect, &d.ExternalID,
 		&d.Amount.Minor, &created, &updated, &stuck, (*string)(&d.Amount.Currency), (*string)(&d.State),
-		(*string)(&d.WaitingFor), (*string)(&d.Reason), &d.Reference, &d.Rail, &d.Hold, &d.Paid)
+		(*string)(&d.WaitingFor), (*string)(&d.Reason), &d.Reference, &d.Rail, &d.Hold, &d.Paid,
+		&sent, &settled, &ended, &portions, &d.Details, (*string)(&d.Account), (*string)(&d.AccountName), &d.NotificationURL, &d.OrderReference); err != nil {
+		return d, err
+	}
 	d.Created, d.Updated, d.Stuck = moment(created), moment(updated), stuck == 1
-	return d, err
+	d.Sent, d.Settled, d.Ended = moment(sent), moment(settled), moment(ended)
+	return d, parse(portions, &d.Portions)
 }
 
 // sameID stands for an id that another column of the row has, but for the
@@ -225,23 +239,38 @@ func readTransfers(m remit.MerchantID, seq int64, s string) ([]ledger.Transfer, 
 }
 
 func answerRow(a remit.Answer) ([]any, error) {
-	disbursement := string(a.Disbursement)
-	if a.Cause != "" && disbursement == "d"+a.Cause {
-		disbursement = sameID
+	subject := a.Subject
+	if a.Cause != "" && subject == "d"+a.Cause {
+		subject = sameID
 	}
-	return []any{string(a.Merchant), a.Scope, a.Key, a.Digest, a.Code, string(a.Reason), disbursement, a.Form, a.Cause,
+	return []any{string(a.Merchant), a.Scope, a.Key, a.Digest, a.Code, string(a.Reason), a.Field, a.Detail, subject, a.Form, a.Cause,
 		a.KeyVersion, micros(a.At), micros(a.Expires)}, nil
 }
 
 func scanAnswer(r Row) (a remit.Answer, err error) {
 	var at, expires int64
-	err = r.Scan((*string)(&a.Merchant), &a.Scope, &a.Key, &a.Digest, &a.Code, (*string)(&a.Reason), (*string)(&a.Disbursement),
+	err = r.Scan((*string)(&a.Merchant), &a.Scope, &a.Key, &a.Digest, &a.Code, (*string)(&a.Reason), &a.Field, &a.Detail, &a.Subject,
 		&a.Form, &a.Cause, &a.KeyVersion, &at, &expires)
-	if a.Disbursement == sameID && a.Cause != "" {
-		a.Disbursement = remit.DisbursementID("d" + a.Cause)
+	if a.Subject == sameID && a.Cause != "" {
+		a.Subject = "d" + a.Cause
 	}
 	a.At, a.Expires = moment(at), moment(expires)
 	return a, err
+}
+
+func nameRow(n store.PaymentName) ([]any, error) {
+	return []any{string(n.Merchant), n.Name.Scope, n.Name.Text, string(n.Payment)}, nil
+}
+
+func beneficiaryRow(b remit.Beneficiary) ([]any, error) {
+	return []any{string(b.Merchant), string(b.ID), b.Dialect, b.Digest, string(b.Account), string(b.Holder), b.Details, micros(b.Created)}, nil
+}
+
+func scanBeneficiary(r Row) (b remit.Beneficiary, err error) {
+	var created int64
+	err = r.Scan((*string)(&b.Merchant), (*string)(&b.ID), &b.Dialect, &b.Digest, (*string)(&b.Account), (*string)(&b.Holder), &b.Details, &created)
+	b.Created = moment(created)
+	return b, err
 }
 
 func workRow(w remit.Work) ([]any, error) {

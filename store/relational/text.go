@@ -47,6 +47,8 @@ var (
 	work          = &table{"work", workColumns, 3}
 	deliveries    = &table{"deliveries", deliveryColumns, 3}
 	tries         = &table{"tries", tryColumns, 0}
+	names         = &table{"payment_names", nameColumns, 4}
+	beneficiaries = &table{"beneficiaries", beneficiaryColumns, 2}
 )
 
 // insert is the statement that keeps n rows.
@@ -55,7 +57,9 @@ func (t *table) insert(n int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + t.name + " (" + t.columns + ") VALUES ")
 	tuples(&b, 1, n, slices.Repeat([]string{""}, len(columns)))
-	if t.keys > 0 {
+	if t.keys == len(columns) {
+		b.WriteString(" ON CONFLICT DO NOTHING")
+	} else if t.keys > 0 {
 		b.WriteString(" ON CONFLICT (" + strings.Join(columns[:t.keys], ", ") + ") DO UPDATE SET ")
 		for i, c := range columns[t.keys:] {
 			if i > 0 {
@@ -94,13 +98,13 @@ func tuples(b *strings.Builder, first, n int, casts []string) {
 // last is kept.
 func put[T any](s *Store, t *table, rows []T, row func(T) ([]any, error)) ([]Statement, error) {
 	all := make([][]any, 0, len(rows))
-	at := make(map[[3]any]int, len(rows))
+	at := make(map[[4]any]int, len(rows))
 	for _, r := range rows {
 		args, err := row(r)
 		if err != nil {
 			return nil, err
 		}
-		var key [3]any
+		var key [4]any
 		copy(key[:t.keys], args)
 		if i, twice := at[key]; twice && t.keys > 0 {
 			all[i] = args

@@ -22,11 +22,11 @@ func act(ctx context.Context, s store.Store, cs []remit.Command) error {
 	for _, c := range cs {
 		m, n := c.Header().Merchant, c.Needs()
 		w.Merchants = append(w.Merchants, m)
-		if n.Key != "" {
-			w.Answers = append(w.Answers, store.AnswerRef{Merchant: m, Scope: n.KeyScope, Key: n.Key})
+		for _, k := range n.Keys {
+			w.Answers = append(w.Answers, store.AnswerRef{Merchant: m, Scope: k.Scope, Key: k.Key})
 		}
-		if n.ExternalID != "" {
-			w.Externals = append(w.Externals, store.ExternalRef{Merchant: m, Name: n.ExternalID})
+		if n.Name.Text != "" {
+			w.Externals = append(w.Externals, store.ExternalRef{Merchant: m, Name: n.Name})
 		}
 		if n.Disbursement != "" {
 			w.Disbursements = append(w.Disbursements, store.DisbursementRef{Merchant: m, ID: n.Disbursement})
@@ -69,9 +69,7 @@ func decideAll(h *store.Have, cs []remit.Command) (*store.Writes, error) {
 		for _, id := range change.Done {
 			w.Done = append(w.Done, store.WorkRef{Merchant: m, ID: id})
 		}
-		if change.Answer != nil {
-			w.Answers = append(w.Answers, *change.Answer)
-		}
+		w.Answers = append(w.Answers, change.Answers...)
 	}
 	return w, nil
 }
@@ -80,7 +78,10 @@ func factsOf(h *store.Have, c remit.Command) remit.Facts {
 	m, n := c.Header().Merchant, c.Needs()
 	f := remit.Facts{Now: epoch, Merchant: h.Merchants[m], Books: h.Books[m], Work: map[remit.WorkID]remit.Work{},
 		KeyVersion: func(string) int64 { return 1 }}
-	payment := h.Names[store.ExternalRef{Merchant: m, Name: n.ExternalID}]
+	var payment remit.PaymentID
+	for _, id := range h.Names[store.ExternalRef{Merchant: m, Name: n.Name}] {
+		payment = id
+	}
 	if d, ok := h.Disbursements[store.DisbursementRef{Merchant: m, ID: n.Disbursement}]; ok {
 		f.Disbursement, payment = &d, d.Payment
 	}
@@ -120,8 +121,9 @@ func shop(i int) remit.MerchantID { return remit.MerchantID(fmt.Sprintf("s%d", i
 func refundOf(i, merchants int) remit.Refund {
 	return remit.Refund{
 		Head:    remit.Head{ID: mint(i), Merchant: shop(i % merchants), Actor: "merchant", Evidence: "request " + mint(i)},
-		Dialect: "trustly", Rail: "simulator", Key: "258a2184-2842-b485-25ca-" + mint(i)[7:], Digest: "0123456789012345678901",
-		ExternalID: strconv.Itoa(1_000_000_000 + i), Amount: cents(1000), Reference: mint(i),
+		Keyed:   remit.Keyed{Dialect: "trustly", Key: "258a2184-2842-b485-25ca-" + mint(i)[7:], Digest: "0123456789012345678901"},
+		Rail:    "simulator",
+		Payment: remit.Name{Text: strconv.Itoa(1_000_000_000 + i)}, Amount: cents(1000), Reference: mint(i),
 	}
 }
 

@@ -20,7 +20,7 @@ func absentIsAbsent(t *testing.T, s store.Store) {
 	w := everything(fullWrites())
 	w.Merchants = []remit.MerchantID{globex}
 	w.Payments, w.Accounts = []store.PaymentRef{{Merchant: acme, ID: "p2"}}, []store.AccountsRef{{Merchant: acme, Currency: "SEK"}}
-	w.Externals = []store.ExternalRef{{Merchant: globex, Name: "n1"}}
+	w.Externals = []store.ExternalRef{{Merchant: globex, Name: remit.Name{Text: "n1"}}}
 	got, err := s.Read(t.Context(), w)
 	must(t, err)
 	if diff := cmp.Diff(haveOf(&store.Writes{}), got); diff != "" {
@@ -274,7 +274,7 @@ func readersSeeWholeGroups(t *testing.T, s store.Store) {
 	whileStepping(t, s, 200, func() error {
 		h, err := s.Read(t.Context(), store.Wants{
 			Merchants: []remit.MerchantID{acme, globex},
-			Externals: []store.ExternalRef{{Merchant: acme, Name: "n1"}, {Merchant: globex, Name: "n1"}},
+			Externals: []store.ExternalRef{{Merchant: acme, Name: remit.Name{Text: "n1"}}, {Merchant: globex, Name: remit.Name{Text: "n1"}}},
 			Accounts:  []store.AccountsRef{{Merchant: acme, Currency: "EUR"}, {Merchant: globex}},
 		})
 		if err != nil {
@@ -320,7 +320,7 @@ func waitingAreFound(t *testing.T, s store.Store) {
 	}})
 	for name, w := range map[string]store.Wants{
 		"by id":   {Waiting: []store.PaymentRef{{Merchant: acme, ID: "p1"}, {Merchant: globex, ID: "p1"}}},
-		"by name": {WaitingByName: []store.ExternalRef{{Merchant: acme, Name: "n1"}}},
+		"by name": {WaitingByName: []store.ExternalRef{{Merchant: acme, Name: remit.Name{Text: "n1"}}}},
 	} {
 		h, err := s.Read(t.Context(), w)
 		must(t, err)
@@ -332,7 +332,7 @@ func waitingAreFound(t *testing.T, s store.Store) {
 	}
 	h, err := s.Read(t.Context(), store.Wants{Disbursements: []store.DisbursementRef{{Merchant: acme, ID: "d3"}}})
 	must(t, err)
-	if h.Names[store.ExternalRef{Merchant: acme, Name: "n1"}] != "p1" || len(h.Payments) != 1 {
+	if h.Payments[store.PaymentRef{Merchant: acme, ID: "p1"}].ID != "p1" || len(h.Payments) != 1 {
 		t.Errorf("a disbursement came without its payment: %v", h.Payments)
 	}
 }

@@ -22,7 +22,7 @@ func fullWrites() *store.Writes {
 			},
 		}},
 		Answers: []remit.Answer{
-			{Merchant: acme, Scope: "trustly", Key: "k1", Digest: "digest", Code: "exceeds", Reason: "a_reason", Disbursement: "d1",
+			{Merchant: acme, Scope: "trustly", Key: "k1", Digest: "digest", Code: "exceeds", Reason: "a_reason", Field: "amount", Detail: "too much", Subject: "d1",
 				Form: "form", KeyVersion: 3, Cause: "c1", At: epoch, Expires: after(time.Hour)},
 			{Merchant: acme, Scope: "trustly", Key: "k2"},
 		},
@@ -30,13 +30,26 @@ func fullWrites() *store.Writes {
 			{ID: "p1", Merchant: acme, Dialect: "trustly", ExternalID: "1000000001", Amount: eur(10000), State: remit.PaymentFunded,
 				RefundedMinor: 4000, RefundsLive: 2, RefundsWaiting: 1, Funding: "1", NotificationURL: "https://example.com/n",
 				OrderReference: "order 7", PayerAccount: "sealed-account", PayerName: "sealed-name",
-				Attributes: remit.PaymentAttributes{EndUserID: "u1", SingleRefund: true}, Opened: epoch, Updated: after(time.Second)},
+				Attributes: remit.PaymentAttributes{EndUserID: "u1", SingleRefund: true}, Opened: epoch, Updated: after(time.Second),
+				Names:    []remit.Name{{Scope: "order", Text: "7"}, {Scope: "payer", Text: "ann"}},
+				Portions: []remit.Portion{{Name: "2400", Minor: 10000, RefundedMinor: 4000}}, Details: `{"own":true}`,
+				Authorized: after(2 * time.Second), Funded: after(3 * time.Second), Ended: after(4 * time.Second)},
 			{ID: "p2", Merchant: acme, ExternalID: "1000000002", Amount: eur(1), State: remit.PaymentOpened},
+		},
+		Names: []store.PaymentName{
+			{Merchant: acme, Name: remit.Name{Scope: "order", Text: "7"}, Payment: "p1"},
+			{Merchant: acme, Name: remit.Name{Scope: "order", Text: "7"}, Payment: "p2"},
+		},
+		Beneficiaries: []remit.Beneficiary{
+			{Merchant: acme, ID: "1000000003", Dialect: "trustly", Digest: "same", Account: "sealed-account", Holder: "sealed-name", Details: `{"own":2}`, Created: epoch},
+			{Merchant: acme, ID: "1000000004"},
 		},
 		Disbursements: []remit.Disbursement{
 			{ID: "d1", Merchant: acme, Kind: remit.KindRefund, Payment: "p1", Dialect: "trustly", ExternalID: "x1", Amount: eur(3000),
 				State: remit.Waiting, WaitingFor: remit.WaitFunding, Reason: "why", Stuck: true, Reference: "ref", Rail: "simulator",
-				Hold: "2", Paid: "3", Created: epoch, Updated: after(time.Minute)},
+				Hold: "2", Paid: "3", Created: epoch, Updated: after(time.Minute), Sent: after(2 * time.Minute), Settled: after(3 * time.Minute),
+				Ended: after(4 * time.Minute), Portions: []remit.Portion{{Name: "2400", Minor: 3000}}, Details: `{"own":1}`, Account: "sealed-account",
+				AccountName: "sealed-name", NotificationURL: "https://example.com/d", OrderReference: "order 8"},
 			{ID: "d2", Merchant: acme, Kind: remit.KindPayout, Amount: eur(1), State: remit.Accepted},
 		},
 		Accounts: map[remit.MerchantID][]ledger.Account{acme: {
@@ -79,9 +92,22 @@ func everything(w *store.Writes) (wants store.Wants) {
 	}
 	for _, p := range w.Payments {
 		wants.Payments = append(wants.Payments, store.PaymentRef{Merchant: p.Merchant, ID: p.ID})
+		wants.Externals = append(wants.Externals, store.ExternalRef{Merchant: p.Merchant, Name: remit.Name{Text: p.ExternalID}})
+	}
+	for _, n := range w.Names {
+		wants.Externals = append(wants.Externals, store.ExternalRef{Merchant: n.Merchant, Name: n.Name})
+	}
+	for _, b := range w.Beneficiaries {
+		wants.Beneficiaries = append(wants.Beneficiaries, store.BeneficiaryRef{Merchant: b.Merchant, ID: b.ID})
+		if b.Digest != "" {
+			wants.Beneficiaries = append(wants.Beneficiaries, store.BeneficiaryRef{Merchant: b.Merchant, Digest: b.Digest})
+		}
 	}
 	for _, d := range w.Disbursements {
 		wants.Disbursements = append(wants.Disbursements, store.DisbursementRef{Merchant: d.Merchant, ID: d.ID})
+		if d.ExternalID != "" {
+			wants.Disbursed = append(wants.Disbursed, store.DisbursedRef{Merchant: d.Merchant, Name: d.ExternalID})
+		}
 	}
 	for _, x := range w.Work {
 		wants.Work = append(wants.Work, store.WorkRef{Merchant: x.Merchant, ID: x.ID})
@@ -96,7 +122,8 @@ func everything(w *store.Writes) (wants store.Wants) {
 func haveOf(w *store.Writes) *store.Have {
 	h := &store.Have{
 		Merchants: map[remit.MerchantID]remit.Merchant{}, Answers: map[store.AnswerRef]remit.Answer{},
-		Payments: map[store.PaymentRef]remit.Payment{}, Names: map[store.ExternalRef]remit.PaymentID{},
+		Payments: map[store.PaymentRef]remit.Payment{}, Names: map[store.ExternalRef][]remit.PaymentID{},
+		Disbursed: map[store.DisbursedRef]remit.DisbursementID{}, Beneficiaries: map[store.BeneficiaryRef]remit.Beneficiary{},
 		Disbursements: map[store.DisbursementRef]remit.Disbursement{}, Books: map[remit.MerchantID]ledger.Books{},
 		Events: map[remit.MerchantID][]remit.Event{}, Work: map[store.WorkRef]remit.Work{}, Deliveries: map[store.WorkRef]remit.Delivery{},
 	}
@@ -108,10 +135,24 @@ func haveOf(w *store.Writes) *store.Have {
 	}
 	for _, p := range w.Payments {
 		h.Payments[store.PaymentRef{Merchant: p.Merchant, ID: p.ID}] = p
-		h.Names[store.ExternalRef{Merchant: p.Merchant, Name: p.ExternalID}] = p.ID
+		ref := store.ExternalRef{Merchant: p.Merchant, Name: remit.Name{Text: p.ExternalID}}
+		h.Names[ref] = append(h.Names[ref], p.ID)
+	}
+	for _, n := range w.Names {
+		ref := store.ExternalRef{Merchant: n.Merchant, Name: n.Name}
+		h.Names[ref] = append(h.Names[ref], n.Payment)
+	}
+	for _, b := range w.Beneficiaries {
+		h.Beneficiaries[store.BeneficiaryRef{Merchant: b.Merchant, ID: b.ID}] = b
+		if b.Digest != "" {
+			h.Beneficiaries[store.BeneficiaryRef{Merchant: b.Merchant, Digest: b.Digest}] = b
+		}
 	}
 	for _, d := range w.Disbursements {
 		h.Disbursements[store.DisbursementRef{Merchant: d.Merchant, ID: d.ID}] = d
+		if d.ExternalID != "" {
+			h.Disbursed[store.DisbursedRef{Merchant: d.Merchant, Name: d.ExternalID}] = d.ID
+		}
 	}
 	for m, as := range w.Accounts {
 		h.Books[m] = ledger.Books{}

@@ -46,10 +46,26 @@ CREATE TABLE payments (
     attributes       TEXT   NOT NULL,
     opened           BIGINT NOT NULL,
     updated          BIGINT NOT NULL,
+    authorized       BIGINT NOT NULL,
+    funded           BIGINT NOT NULL,
+    ended            BIGINT NOT NULL,
+    names            TEXT   NOT NULL,
+    portions         TEXT   NOT NULL,
+    details          TEXT   NOT NULL,
     PRIMARY KEY (merchant_id, id),
     CHECK (refunded_minor <= minor)
 );
 CREATE UNIQUE INDEX payments_external ON payments (merchant_id, external_id);
+CREATE INDEX payments_opened ON payments (merchant_id, opened, id);
+
+-- Further names of payments, which several may share.
+CREATE TABLE payment_names (
+    merchant_id TEXT NOT NULL,
+    scope       TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    payment     TEXT NOT NULL,
+    PRIMARY KEY (merchant_id, scope, name, payment)
+);
 
 CREATE TABLE disbursements (
     minor       BIGINT NOT NULL CHECK (minor > 0),
@@ -70,10 +86,31 @@ CREATE TABLE disbursements (
     rail        TEXT   NOT NULL,
     hold        TEXT   NOT NULL,
     paid        TEXT   NOT NULL,
+    sent        BIGINT NOT NULL,
+    settled     BIGINT NOT NULL,
+    ended       BIGINT NOT NULL,
+    portions         TEXT NOT NULL,
+    details          TEXT NOT NULL,
+    account          TEXT NOT NULL,
+    account_name     TEXT NOT NULL,
+    notification_url TEXT NOT NULL,
+    order_reference  TEXT NOT NULL,
     PRIMARY KEY (merchant_id, id)
 );
 CREATE INDEX disbursements_payment ON disbursements (merchant_id, payment) WHERE payment <> '';
 CREATE INDEX disbursements_external ON disbursements (merchant_id, external_id) WHERE external_id <> '';
+CREATE TABLE beneficiaries (
+    merchant_id TEXT   NOT NULL,
+    id          TEXT   NOT NULL,
+    dialect     TEXT   NOT NULL,
+    digest      TEXT   NOT NULL,
+    account     TEXT   NOT NULL,
+    holder      TEXT   NOT NULL,
+    details     TEXT   NOT NULL,
+    created     BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id, id)
+);
+CREATE UNIQUE INDEX beneficiaries_digest ON beneficiaries (merchant_id, digest);
 CREATE INDEX disbursements_stuck ON disbursements (merchant_id) WHERE stuck = 1;
 
 -- transfers holds an event's transfers, one a line; their ids follow from seq.
@@ -104,7 +141,9 @@ CREATE TABLE answers (
     digest       TEXT   NOT NULL,
     code         TEXT   NOT NULL,
     reason       TEXT   NOT NULL,
-    disbursement TEXT   NOT NULL,
+    subject      TEXT   NOT NULL,
+    field        TEXT   NOT NULL,
+    detail       TEXT   NOT NULL,
     form         TEXT   NOT NULL,
     cause        TEXT   NOT NULL,
     PRIMARY KEY (merchant_id, scope, key)

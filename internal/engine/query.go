@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"remit"
+	"remit/dialect"
+	"remit/ledger"
+	"remit/money"
+	"remit/store"
+)
+
+// query answers a question of a merchant, in one dialect.
+func (e *Engine) query(ctx context.Context, m remit.MerchantID, in string, q dialect.Query) (remit.Result, error) {
+	if q.Fault != nil {
+		return remit.Result{}, q.Fault
+	}
+	q.Max = cmp.Or(q.Max, dialect.QueryMax)
+	a := asked{e: e, m: m, in: in, q: q}
+	switch {
+	case q.Payment.Text != "":
+		return a.payment(ctx)
+	case q.Disbursement != "":
+		return a.disbursement(ctx)
+	case q.Payments:
+		ps, err := e.cfg.Store.Payments(ctx, store.PaymentFilter{
+			Merchant: m, Dialect: in, From: q.From, To: q.To, After: remit.PaymentID(q.After), Max: q.Max + 1,
+		})
+		ps, more := most(ps, q.Max)
+		return remit.Result{Payments: ps, More: more}, err
+	case q.Disbursed:
+		ds, err := e.cfg.Store.Disbursements(ctx, store.Filter{
+			Merchant: m, Dialect: in, From: q.From, To: q.To, After: remit.DisbursementID(q.After), Max: q.Max + 1,
+		})
+		ds, more := most(ds, q.Max)
+		return remit.Result{Disbursements: ds, More: more}, err
+	case q.Entries:
+		return a.entries(ctx)
+	case q.Balances:
+		balances, err := a.balances(ctx)
+		return remit.Result{Balances: balances}, err
+	}
+	return remit.Result{}, remit.Errorf(remit.Internal, "", "a question without a subject")
+}
+
+// most cuts a list that was asked for with one more than its bound.
+func most[T any](list []T, max int) ([]T, bool) {
+	if len(list) > max {
+		return list[:max], true
+	}
+	return list, false
+}
+
+// asked is one question of one merchant.
+type asked struct {
+	e  *Engine
+	m  remit.MerchantID
+	in string
+	q  dialect.Query
+}
+
+func (a asked) payment(ctx context.Context) (remit.Result, error) {
+	ref := store.ExternalRef{Merchant: a.m, Name: a.q.Payment}
+	w := store.Wants{Externals: []store.ExternalRef{ref}}
+	if a.q.Refunds {
+		w.Refunds = w.Externals
+	}
+	have, err := a.e.cfg.Store.Read(ctx, w)
+	if err != nil {
+		return remit.Result{}, err
+	}
+	var res remit.Result
+	for _, id := range have.Names[ref] {
+		if p := have.Payments[store.PaymentRef{Merchant: a.m, ID: id}]; p.Dialect == a.in {
+			res.Payments = append(res.Payments, p)
+		}
+	}
+	if len(res.Payments) == 0 {
+		return remit.Result{}, remit.Errorf(remit.NotFound, "", "there is no such payment")
+	}
+	slices.SortFunc(res.Payments, func(a, b remit.Payment) int { return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID)) })
+	res.Payment = &res.Payments[0]
+	for _, d := range have.Disbursements {
+		if slices.ContainsFunc(res.Payments, func(p remit.Payment) bool { return p.ID == d.Payment }) {
+			res.Disbursements = append(res.Disbursements, d)
+		}
+	}
+	slices.SortFunc(res.Disbursements, func(a, b remit.Disbursement) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return res, nil
+}
+
+func (a asked) disbursement(ctx context.Context) (remit.Result, error) {
+	ref := store.DisbursedRef{Merchant: a.m, Name: a.q.Disbursement}
+	have, err := a.e.cfg.Store.Read(ctx, store.Wants{Disbursed: []store.DisbursedRef{ref}})
+	if err != nil {
+		return remit.Result{}, err
+	}
+	d, ok := have.Disbursements[store.DisbursementRef{Merchant: a.m, ID: have.Disbursed[ref]}]
+	if !ok || d.Dialect != a.in {
+		return remit.Result{}, remit.Errorf(remit.NotFound, "", "there is no such disbursement")
+	}
+	res := remit.Result{Disbursement: &d}
+	if p, ok := have.Payments[store.PaymentRef{Merchant: a.m, ID: d.Payment}]; ok {
+		res.Payment = &p
+	}
+	return res, nil
+}
+
+// balances are the merchant's, by currency.
+func (a asked) balances(ctx context.Context) ([]remit.Balance, error) {
+	have, err := a.e.cfg.Store.Read(ctx, store.Wants{Accounts: []store.AccountsRef{{Merchant: a.m, Currency: a.q.Currency}}})
+	if err != nil {
+		return nil, err
+	}
+	var list []remit.Balance
+	for id, account := range have.Books[a.m] {
+		if id == remit.BalanceAccount(a.m, account.Currency) {
+			list = append(list, remit.Balance{Currency: account.Currency, Minor: account.Balance(), AvailableMinor: account.Available()})
+		}
+	}
+	slices.SortFunc(list, func(a, b remit.Balance) int { return cmp.Compare(a.Currency, b.Currency) })
+	return list, nil
+}
+
+// entries lists the changes of the merchant's balances in a time, with the
+// balances at both its ends: what is there now, less what came after.
+func (a asked) entries(ctx context.Context) (remit.Result, error) {
+	now, err := a.balances(ctx)
+	if err != nil {
+		return remit.Result{}, err
+	}
+	until := a.q.To
+	if until.IsZero() {
+		until = a.e.now().Add(time.Hour)
+	}
+	later, err := a.walk(ctx, until, time.Unix(1<<40, 0), 0)
+	if err != nil {
+		return remit.Result{}, err
+	}
+	all, err := a.walk(ctx, a.q.From, until, 0)
+	if err != nil {
+		return remit.Result{}, err
+	}
+	res := remit.Result{Closing: less(now, later)}
+	res.Opening = less(res.Closing, all)
+	after, _ := strconv.ParseInt(a.q.After, 10, 64)
+	all = slices.DeleteFunc(all, func(x remit.Entry) bool { return x.Seq <= after })
+	res.Entries, res.More = most(all, a.q.Max)
+	return res, a.subjects(ctx, res.Entries)
+}
+
+// less takes entries out of balances. Only balances are told, not what was
+// available then.
+func less(from []remit.Balance, entries []remit.Entry) []remit.Balance {
+	sums := map[money.Currency]int64{}
+	for _, x := range entries {
+		sums[x.Amount.Currency] += x.Amount.Minor
+	}
+	list := slices.Clone(from)
+	for i := range list {
+		list[i].Minor -= sums[list[i].Currency]
+		list[i].AvailableMinor = list[i].Minor
+	}
+	return list
+}
+
+// walk goes through the events of a time.
+func (a asked) walk(ctx context.Context, from, to time.Time, after int64) (entries []remit.Entry, err error) {
+	for {
+		events, err := a.e.cfg.Store.EventsIn(ctx, store.Span{Merchant: a.m, From: from, To: to, After: after, Max: dialect.QueryMax})
+		if err != nil {
+			return nil, err
+		}
+		for _, ev := range events {
+			after = ev.Seq
+			for _, t := range ev.Transfers {
+				if x, ok := a.entry(ev, t); ok {
+					entries = append(entries, x)
+				}
+			}
+		}
+		if len(events) < dialect.QueryMax {
+			return entries, nil
+		}
+	}
+}
+
+// entry is what a transfer does to the merchant's balance.
+func (a asked) entry(ev remit.Event, t ledger.Transfer) (remit.Entry, bool) {
+	if t.Step != ledger.Post && t.Step != ledger.PostHold || (a.q.Currency != "" && a.q.Currency != t.Amount.Currency) {
+		return remit.Entry{}, false
+	}
+	x := remit.Entry{Seq: ev.Seq, At: ev.At, Kind: ev.Kind, Amount: t.Amount}
+	switch remit.BalanceAccount(a.m, t.Amount.Currency) {
+	case t.From:
+		x.Amount.Minor = -x.Amount.Minor
+	case t.To:
+	default:
+		return remit.Entry{}, false
+	}
+	switch {
+	case len(ev.Subject) > 0 && ev.Subject[0] == 'p':
+		x.Payment = &remit.Payment{ID: remit.PaymentID(ev.Subject)}
+	case len(ev.Subject) > 0 && ev.Subject[0] == 'd':
+		x.Disbursement = &remit.Disbursement{ID: remit.DisbursementID(ev.Subject)}
+	}
+	return x, true
+}
+
+// subjects reads what the entries are about.
+func (a asked) subjects(ctx context.Context, entries []remit.Entry) error {
+	payments, disbursements := map[store.PaymentRef]bool{}, map[store.DisbursementRef]bool{}
+	for _, x := range entries {
+		if x.Payment != nil {
+			payments[store.PaymentRef{Merchant: a.m, ID: x.Payment.ID}] = true
+		}
+		if x.Disbursement != nil {
+			disbursements[store.DisbursementRef{Merchant: a.m, ID: x.Disbursement.ID}] = true
+		}
+	}
+	have, err := a.e.cfg.Store.Read(ctx, store.Wants{
+		Payments: slices.Collect(maps.Keys(payments)), Disbursements: slices.Collect(maps.Keys(disbursements)),
+	})
+	if err != nil {
+		return err
+	}
+	for i, x := range entries {
+		if x.Disbursement != nil {
+			d := have.Disbursements[store.DisbursementRef{Merchant: a.m, ID: x.Disbursement.ID}]
+			entries[i].Disbursement = &d
+			x.Payment = &remit.Payment{ID: d.Payment}
+		}
+		if x.Payment != nil {
+			if p, ok := have.Payments[store.PaymentRef{Merchant: a.m, ID: x.Payment.ID}]; ok {
+				entries[i].Payment = &p
+			} else {
+				entries[i].Payment = nil
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package remit
+
+// Name is what something is called towards a merchant. The scope "" holds the
+// one name that is unique within the merchant; other scopes hold further names
+// of payments, which may be shared: an order number, a payer.
+type Name struct {
+	Scope string `json:"s,omitempty"`
+	Text  string `json:"t"`
+}
+
+// Naming is the form of a name that we give ourselves.
+type Naming string
+
+// The forms.
+const (
+	Unnamed    Naming = ""            // it gets no name of its own
+	Number     Naming = "number"      // ten digits, from the merchant's counter
+	LongNumber Naming = "long_number" // twelve digits: "10" and a Number
+	UUID       Naming = "uuid"        // a UUID of version 4, made from the command's id
+	Token      Naming = "token"       // 36 of [0-9A-Za-z], made from the command's id
+)
+
+// NewName asks for a name to be given.
+type NewName struct {
+	Scope  string
+	Naming Naming
+}
+
+// name gives the next name of a form.
+func (d *draft) name(n Naming) string {
+	switch n {
+	case Unnamed:
+		return ""
+	case Number:
+		return d.number()
+	case LongNumber:
+		return "10" + d.number()
+	}
+	d.names++
+	return d.f.Mint(n, d.names)
+}
+
+// Portion is a share of a payment that has a cap of its own: a VAT rate, an
+// item. Amounts are in minor units.
+type Portion struct {
+	Name          string `json:"n"`
+	Minor         int64  `json:"m"`
+	RefundedMinor int64  `json:"r,omitempty"` // of a payment's portion
+}
+
+// takePortions sets a refund's portions against the payment's, or says which
+// has less left. Portions of one name are added up first.
+func takePortions(have, take []Portion) ([]Portion, *Error) {
+	if len(take) == 0 {
+		return have, nil
+	}
+	left := append([]Portion(nil), have...)
+	for _, t := range take {
+		found := false
+		for i := range left {
+			if left[i].Name == t.Name {
+				left[i].RefundedMinor += t.Minor
+				found = true
+			}
+		}
+		if !found {
+			return nil, Errorf(Exceeds, ReasonPortion, "the payment has no such portion")
+		}
+	}
+	for _, p := range left {
+		if p.RefundedMinor > p.Minor {
+			return nil, Errorf(Exceeds, ReasonPortion, "a portion of the payment has less than this left to refund")
+		}
+	}
+	return left, nil
+}
+
+// givePortions is the inverse of takePortions.
+func givePortions(have, give []Portion) []Portion {
+	back := append([]Portion(nil), have...)
+	for _, g := range give {
+		for i := range back {
+			if back[i].Name == g.Name {
+				back[i].RefundedMinor -= g.Minor
+			}
+		}
+	}
+	return back
+}

@@ -1,0 +1,157 @@
+package remit
+
+import (
+	"remit/money"
+)
+
+// Payout is a command to pay a beneficiary, of no payment. Who is paid is
+// named in one of three ways: a registered beneficiary, the payer of an
+// earlier payment, or an account that comes with the command.
+type Payout struct {
+	Head
+	Keyed
+	Rail   string
+	Naming Naming // of its own name in the dialect
+
+	Beneficiary BeneficiaryID
+	Payer       Name // of a payment
+	Account     Sealed
+	AccountName Sealed
+
+	Amount    money.Amount
+	Reference string
+	Details   string // see Disbursement.Details
+	EndUser   string // the merchant's own id of who is paid; refused if blocked
+
+	NotificationURL string
+	OrderReference  string
+	OrderOnce       bool // the order's name can be used once only
+
+	WhenShort Policy     // Refuse, FailLater
+	WaitFor   WaitReason // WaitApproval: the money is held, and somebody must agree first; "" goes on at once
+
+	Faults []Fault
+}
+
+// Header is the command's head.
+func (p Payout) Header() Head { return p.Head }
+
+// Needs is what the decision looks at.
+func (p Payout) Needs() Needs {
+	n := Needs{Keys: p.refs(), Beneficiary: p.Beneficiary, Name: p.Payer, Currency: p.Amount.Currency}
+	if p.OrderOnce && p.OrderReference != "" {
+		n.Keys = append(n.Keys, p.orderRef(p.OrderReference))
+	}
+	return n
+}
+
+// Decide accepts the payout, lets it wait or fail, or refuses it.
+func (p Payout) Decide(f Facts) (Change, error) {
+	return p.under(p.Head, f, func() (Change, error) { return p.decide(f) })
+}
+
+// account says who is paid.
+func (p Payout) account(f Facts) (account, name Sealed, err error) {
+	switch {
+	case p.Beneficiary != "":
+		b := f.Beneficiary
+		if b == nil || b.Dialect != p.Dialect {
+			return "", "", Errorf(NotFound, ReasonBeneficiary, "there is no such account")
+		}
+		return b.Account, b.Holder, nil
+	case p.Payer.Text != "":
+		if f.Payment == nil || f.Payment.Dialect != p.Dialect {
+			return "", "", Errorf(NotFound, ReasonBeneficiary, "there is no such account")
+		}
+		return f.Payment.PayerAccount, f.Payment.PayerName, nil
+	}
+	return p.Account, p.AccountName, nil
+}
+
+func (p Payout) decide(f Facts) (Change, error) {
+	for _, s := range []Stage{BeforeLookup, AtLookup} {
+		if err := faultAt(p.Faults, s); err != nil {
+			return Change{}, err
+		}
+	}
+	account, name, err := p.account(f)
+	if err != nil {
+		return Change{}, err
+	}
+	if p.EndUser != "" && f.Merchant.Settings.Blocked(p.EndUser) {
+		return Change{}, Errorf(Forbidden, ReasonEndUser, "the end user is blocked")
+	}
+	if err := faultAt(p.Faults, AfterLookup); err != nil {
+		return Change{}, err
+	}
+	if p.Amount.Minor <= 0 {
+		return Change{}, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
+	}
+	x := begin(f, p.Head)
+	d := Disbursement{
+		ID: DisbursementID("d" + p.ID), Merchant: p.Merchant, Kind: KindPayout, Dialect: p.Dialect, Amount: p.Amount,
+		Reference: p.Reference, Rail: p.Rail, Details: p.Details, Account: account, AccountName: name,
+		NotificationURL: p.NotificationURL, OrderReference: p.OrderReference, Created: f.Now, Updated: f.Now,
+	}
+	if p.OrderOnce {
+		order, err := p.order(p.Head, f, p.OrderReference, string(d.ID))
+		if err != nil {
+			return Change{}, err
+		}
+		x.c.Answers = append(x.c.Answers, order)
+	}
+	short := f.available(d.source()) < p.Amount.Minor
+	if short && p.WhenShort != FailLater {
+		return Change{}, Errorf(InsufficientFunds, "", "the balance is too low")
+	}
+	d.ExternalID = x.name(p.Naming)
+	switch {
+	case short:
+		x.await(nil, &d)
+		x.fail(nil, &d, Failed, ReasonShort)
+	case p.WaitFor != "":
+		x.hold(&d, p.WaitFor)
+	default:
+		x.accept(nil, &d)
+	}
+	x.keep(nil, d)
+	return x.c, nil
+}
+
+// Proceed is a command that lets a waiting disbursement go on whose money is
+// held: somebody agreed to it, or named the account.
+type Proceed struct {
+	Head
+	Disbursement DisbursementID
+	Disbursed    string // or by its own name
+	Only         string // where it is set, the dialect whose it must be
+	Account      Sealed // of WaitAccount
+	AccountName  Sealed
+}
+
+// Header is the command's head.
+func (p Proceed) Header() Head { return p.Head }
+
+// Needs is what the decision looks at.
+func (p Proceed) Needs() Needs { return Needs{Disbursement: p.Disbursement, Disbursed: p.Disbursed} }
+
+// Decide accepts the disbursement.
+func (p Proceed) Decide(f Facts) (Change, error) {
+	d, err := f.disbursement(Accepted, p.Only)
+	if err != nil {
+		return Change{}, err
+	}
+	switch {
+	case d.WaitingFor == WaitFunding:
+		return Change{}, Errorf(Conflict, ReasonTerminal, "the disbursement waits for money, not for a person")
+	case d.WaitingFor == WaitAccount && p.Account == "":
+		return Change{}, Errorf(Invalid, "", "the disbursement waits for an account")
+	case d.WaitingFor == WaitAccount:
+		d.Account, d.AccountName = p.Account, p.AccountName
+	}
+	x := begin(f, p.Head)
+	x.accept(nil, &d)
+	x.keep(nil, d)
+	x.c.Result.Payment = f.Payment
+	return x.c, nil
+}
