@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"remit"
 	"remit/ledger"
@@ -144,7 +145,7 @@ var outcomes = []string{"settle", "refuse", "return", "stall", "unknown", abort}
 const abort = "abort"
 
 // afterMax is the furthest away that an outcome can be ordered.
-const afterMax = advanceMax
+const afterMax = 10 * 365 * 24 * time.Hour
 
 // decideOutcome has the bank do something with a disbursement, or calls it
 // back before it is sent. What is due already counts first: the order comes

@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -154,9 +153,6 @@ func (s *Sandbox) Close() error {
 	return errors.Join(errs...)
 }
 
-// BaseURL is where the sandbox answers.
-func (s *Sandbox) BaseURL() string { return s.base }
-
 // baseURL names a listener as this machine would call it.
 func baseURL(a net.Addr) string {
 	t, ok := a.(*net.TCPAddr)
@@ -172,7 +168,7 @@ func (s *Sandbox) Run(ctx context.Context, ready func()) error {
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- s.o.Serve(serving, s.o.Listener, s) }()
-	if err := s.home.announce(s.description()); err != nil {
+	if err := s.begin(ctx); err != nil {
 		stop()
 		return errors.Join(err, <-failed)
 	}
@@ -185,6 +181,14 @@ func (s *Sandbox) Run(ctx context.Context, ready func()) error {
 	}
 	s.answered()
 	return err
+}
+
+// begin carries out what an earlier start left due, and says that it is ready.
+func (s *Sandbox) begin(ctx context.Context) error {
+	if _, err := s.settle(ctx); err != nil {
+		return err
+	}
+	return s.home.announce(s.description())
 }
 
 // work carries out what was caused until ctx ends or the listener fails.
@@ -271,6 +275,9 @@ func (s *Sandbox) settle(ctx context.Context) (int, error) {
 	return s.node.Settle(ctx)
 }
 
+// aheadMax is how far the clock may be moved in all.
+const aheadMax = 50 * 365 * 24 * time.Hour
+
 // advance moves the clock from one moment at which something falls due to the
 // next, and has each done at its own time. The offset is kept before the clock
 // goes there: after a crash it has not gone back.
@@ -278,6 +285,9 @@ func (s *Sandbox) advance(ctx context.Context, by time.Duration) error {
 	s.moving.Lock()
 	defer s.moving.Unlock()
 	c := s.node.Clock
+	if c.Offset()+by > aheadMax {
+		return invalid("the clock would be more than %s ahead", aheadMax)
+	}
 	target := c.Now().Add(by)
 	if err := s.home.keepOffset(c.Offset() + by); err != nil {
 		return err
@@ -323,6 +333,9 @@ func (s *Sandbox) furnish(ctx context.Context) error {
 		}
 	}
 	for _, d := range s.o.Dialects {
+		if s.node.Directory.KeyVersion(d.Name()) == 0 {
+			continue // we sign nothing there
+		}
 		text, err := s.node.Directory.PublicKeyPEM(d.Name())
 		if err != nil {
 			return err
@@ -381,5 +394,3 @@ func (s *Sandbox) fund(ctx context.Context, m remit.MerchantID) error {
 func (s *Sandbox) head(m remit.MerchantID, evidence string) remit.Head {
 	return s.node.Engine.Head(m, "operator:sandbox", "control:"+evidence)
 }
-
-var _ io.Closer = (*Sandbox)(nil)
