@@ -20,11 +20,12 @@ import (
 
 // merchantCmd is what can be done about merchants.
 type merchantCmd struct {
-	Add     merchantAddCmd     `cmd:"" help:"Make a merchant."`
-	Key     merchantKeyCmd     `cmd:"" help:"Issue a merchant's credentials, or register its own public key."`
-	List    merchantListCmd    `cmd:"" help:"List all merchants."`
-	Balance merchantBalanceCmd `cmd:"" help:"Show what a merchant has with us."`
-	Topup   merchantTopupCmd   `cmd:"" help:"Put money into a merchant's balance by hand, or take it out."`
+	Add      merchantAddCmd      `cmd:"" help:"Make a merchant."`
+	Key      merchantKeyCmd      `cmd:"" help:"Issue a merchant's credentials, or register its own public key."`
+	Settings merchantSettingsCmd `cmd:"" help:"Show a merchant's switches as JSON, and change those that are named."`
+	List     merchantListCmd     `cmd:"" help:"List all merchants."`
+	Balance  merchantBalanceCmd  `cmd:"" help:"Show what a merchant has with us."`
+	Topup    merchantTopupCmd    `cmd:"" help:"Put money into a merchant's balance by hand, or take it out."`
 }
 
 type merchantAddCmd struct {

@@ -99,7 +99,7 @@ func TestScriptsOnPostgres(t *testing.T) {
 // and decides nothing.
 const patience = time.Minute
 
-var addresses = regexp.MustCompile(`msg=listening url=(\S+)(?: admin=(\S+))?`)
+var listens = regexp.MustCompile(`msg=listening url=(\S+)(?: admin=(\S+))?`)
 
 // listening NAME waits until the log file NAME.log says where a process
 // listens, and puts it into $NAME_URL and $NAME_ADMIN.
@@ -107,7 +107,7 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 	name := args[0]
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		raw, _ := os.ReadFile(ts.MkAbs(name + ".log"))
-		if m := addresses.FindSubmatch(raw); m != nil {
+		if m := listens.FindSubmatch(raw); m != nil {
 			ts.Setenv(name+"_URL", string(m[1]))
 			ts.Setenv(name+"_ADMIN", string(m[2]))
 			return
