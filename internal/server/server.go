@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -221,9 +222,20 @@ func write(w http.ResponseWriter, res dialect.Response) {
 		h[name] = values
 	}
 	h.Set("Content-Length", strconv.Itoa(len(res.Body)))
+	if h.Get("Connection") == "close" {
+		linger(w)
+	}
 	w.WriteHeader(res.Status)
 	_, _ = w.Write(res.Body)
 	_ = http.NewResponseController(w).Flush()
+}
+
+// linger has the connection closed in two steps, as net/http does behind a
+// body that is too large, and only then: what the caller sent beyond its
+// Content-Length lies unread, and closing at once would reset the connection
+// and may take the answer away from who has not read it yet.
+func linger(w http.ResponseWriter) {
+	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("beyond")), 0).Read(make([]byte, 1))
 }
 
 // plain is an answer to a request of which no dialect could speak.

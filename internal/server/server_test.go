@@ -306,7 +306,7 @@ func TestATruncatedBodyEndsItsConnection(t *testing.T) {
 	c, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 	must(t, err)
 	defer c.Close()
-	body := `{"method":"Refund","params":{"Data":{"Username":"ååååå"}},"version":"1.1"}`
+	body := `{"method":"Refund","params":{"Data":{"Username":"` + strings.Repeat("å", 9000) + `"}},"version":"1.1"}`
 	_, err = io.WriteString(c, "POST /api/1 HTTP/1.1\r\nHost: x\r\nContent-Length: "+itoa(len([]rune(body)))+"\r\n\r\n"+body)
 	must(t, err)
 	r := bufio.NewReader(c)
