@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"remit"
 	"remit/dialect"
@@ -97,33 +98,131 @@ var stages = map[remit.Stage]string{
 	remit.BeforeLookup: "before the look-up", remit.AtLookup: "at the look-up", remit.AfterLookup: "after the look-up",
 }
 
+// sheet is a list of named lines.
+type sheet struct{ strings.Builder }
+
+func (w *sheet) line(name, format string, args ...any) {
+	fmt.Fprintf(w, "%-13s %s\n", name, fmt.Sprintf(format, args...))
+}
+
+// some writes a line unless its text is empty.
+func (w *sheet) some(name, text string) {
+	if text != "" {
+		w.line(name, "%s", text)
+	}
+}
+
+func (w *sheet) keyed(k remit.Keyed, content []byte) {
+	if k.Key != "" {
+		w.line("key", "%s, for %s; refusals bind: %t", k.Key, k.Remember, k.RefusalsBind)
+		w.line("content", "%s", content)
+	}
+	w.line("form", "%s", k.Form)
+}
+
+func (w *sheet) faults(all []remit.Fault) {
+	for _, f := range all {
+		w.line("fault", "%s: %s", stages[f.Stage], formatError(f.Err))
+	}
+}
+
+func formatName(n remit.Name) string { return strings.TrimPrefix(n.Scope+" "+n.Text, " ") }
+
 // formatOperation writes an operation for people to read.
 func formatOperation(op dialect.Operation) string {
-	r := op.Refund
-	var w strings.Builder
-	line := func(name string, format string, args ...any) {
-		fmt.Fprintf(&w, "%-13s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	line("refund of", "%s", strings.TrimPrefix(r.Payment.Scope+" "+r.Payment.Text, " "))
-	if r.Omitted {
-		line("amount", "omitted")
-	} else {
-		line("amount", "%d minor %s", r.Amount.Minor, r.Amount.Currency)
-	}
-	if r.Reference != "" {
-		line("reference", "%s", r.Reference)
-	}
-	if r.Key != "" {
-		line("key", "%s, for %s; refusals bind: %t", r.Key, r.Remember, r.RefusalsBind)
-		line("content", "%s", r.Content)
-	}
-	line("form", "%s", r.Form)
-	line("when", "unfunded %s, short %s, omitted %s; one waiting: %t",
-		policies[r.WhenUnfunded], policies[r.WhenShort], policies[r.WhenOmitted], r.OneWaiting)
-	for _, f := range r.Faults {
-		line("fault", "%s: %s", stages[f.Stage], formatError(f.Err))
+	var w sheet
+	switch {
+	case op.Refund != nil:
+		w.refund(op.Refund)
+	case op.Payout != nil:
+		w.payout(op.Payout)
+	case op.Open != nil:
+		w.open(op.Open)
+	case op.Register != nil:
+		r := op.Register
+		w.line("register", "%s of %s", r.Party.Account, r.Party.Name)
+		w.some("details", r.Details)
+		w.some("notify", r.NotificationURL)
+		w.keyed(r.Keyed, r.Content)
+		w.faults(r.Faults)
+	case op.Move != nil:
+		w.line("move", "payment %s%s to %s", op.Move.Payment, formatName(op.Move.Name), op.Move.To)
+	case op.Cancel != nil:
+		w.line("cancel", "%s", op.Cancel.Disbursed)
+	case op.Proceed != nil:
+		w.line("proceed", "%s", op.Proceed.Disbursed)
+	case op.Query != nil:
+		w.query(*op.Query)
+	default:
+		w.line("nothing", "to be done but to answer")
 	}
 	return w.String()
+}
+
+func (w *sheet) refund(r *dialect.Refund) {
+	w.line("refund of", "%s", formatName(r.Payment))
+	if r.Omitted {
+		w.line("amount", "omitted")
+	} else {
+		w.line("amount", "%d minor %s", r.Amount.Minor, r.Amount.Currency)
+	}
+	for _, p := range r.Portions {
+		w.line("portion", "%s: %d minor", p.Name, p.Minor)
+	}
+	w.some("reference", r.Reference)
+	w.some("details", r.Details)
+	w.keyed(r.Keyed, r.Content)
+	w.line("when", "unfunded %s, short %s, omitted %s; one waiting: %t",
+		policies[r.WhenUnfunded], policies[r.WhenShort], policies[r.WhenOmitted], r.OneWaiting)
+	w.faults(r.Faults)
+}
+
+func (w *sheet) payout(p *dialect.Payout) {
+	w.line("payout to", "%s", strings.TrimSpace(fmt.Sprint(string(p.Beneficiary), " ", formatName(p.Payer), " ", p.Payee.Account, " ", p.Payee.Name)))
+	w.line("amount", "%d minor %s", p.Amount.Minor, p.Amount.Currency)
+	w.some("order", p.OrderReference)
+	w.some("end user", p.EndUser)
+	w.some("reference", p.Reference)
+	w.some("details", p.Details)
+	w.some("notify", p.NotificationURL)
+	w.keyed(p.Keyed, p.Content)
+	w.line("when", "short %s; order once: %t", policies[p.WhenShort], p.OrderOnce)
+	w.faults(p.Faults)
+}
+
+func (w *sheet) open(o *dialect.Open) {
+	w.line("open", "%d minor %s, %s", o.Amount.Minor, o.Amount.Currency, o.State)
+	w.some("order", o.OrderReference)
+	for _, n := range o.Names {
+		w.line("name", "%s", formatName(n))
+	}
+	for _, p := range o.Portions {
+		w.line("portion", "%s: %d minor", p.Name, p.Minor)
+	}
+	w.some("details", o.Details)
+	w.some("notify", o.NotificationURL)
+	w.keyed(o.Keyed, o.Content)
+	w.faults(o.Faults)
+}
+
+func (w *sheet) query(q dialect.Query) {
+	w.some("payment", formatName(q.Payment))
+	w.some("disbursement", q.Disbursement)
+	for _, what := range []struct {
+		asked bool
+		name  string
+	}{{q.Refunds, "its refunds"}, {q.Payments, "payments"}, {q.Disbursed, "disbursements"}, {q.Balances, "balances"}, {q.Entries, "entries"}} {
+		if what.asked {
+			w.line("question", "%s", what.name)
+		}
+	}
+	w.some("currency", string(q.Currency))
+	if !q.From.IsZero() || !q.To.IsZero() {
+		w.line("time", "%s to %s", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
+	}
+	if q.Fault != nil {
+		w.line("fault", "%s", formatError(q.Fault))
+	}
 }
 
 func formatError(e *remit.Error) string {
@@ -143,6 +242,15 @@ func formatOutcome(r remit.Result, stage string, err error) string {
 		return "refused, and remembered: " + formatError(r.Refusal)
 	case r.Replayed:
 		return "accepted as before"
+	case r.Disbursement != nil:
+		return "accepted: " + string(r.Disbursement.State)
+	case len(r.Payments)+len(r.Disbursements)+len(r.Balances)+len(r.Entries) > 0:
+		return fmt.Sprintf("answered: %d payments, %d disbursements, %d balances, %d entries",
+			len(r.Payments), len(r.Disbursements), len(r.Balances), len(r.Entries))
+	case r.Payment != nil:
+		return "accepted: payment " + string(r.Payment.State)
+	case r.Beneficiary != nil:
+		return "accepted: beneficiary " + string(r.Beneficiary.ID)
 	}
-	return "accepted: " + string(r.Disbursement.State)
+	return "answered"
 }

@@ -1,0 +1,21 @@
+package trustly
+
+import (
+	"remit"
+	"remit/dialect"
+)
+
+// Stage is the command that makes a deposit as if a payer had paid it.
+func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
+	return remit.OpenPayment{
+		Naming: remit.Number, Amount: s.Amount, State: s.State, NotificationURL: s.NotificationURL, OrderReference: s.OrderReference,
+		Attributes: remit.PaymentAttributes{EndUserID: s.EndUserID, SingleRefund: s.Single},
+	}, nil
+}
+
+// Names are the deposit's: its OrderID.
+func (d Dialect) Names(p remit.Payment) (string, map[string]string) {
+	return p.ExternalID, map[string]string{d.Name(): p.ExternalID}
+}
+
+var _ dialect.Stager = Dialect{}
