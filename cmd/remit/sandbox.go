@@ -26,6 +26,12 @@ type sandboxCmd struct {
 	Outcomes sandboxOutcomes `cmd:"" help:"List the values that choose an outcome by themselves."`
 }
 
+// Help tells where the flags are.
+func (sandboxCmd) Help() string {
+	return "The flags of start can be given without the word: remit sandbox --data DIR --listen HOST:PORT --seed N. " +
+		"remit sandbox start --help lists them all."
+}
+
 // sandboxStart starts a sandbox, and serves until it is told to stop.
 type sandboxStart struct {
 	Data        string        `help:"Where everything is kept. Without it a new folder is made, and removed at the end." type:"path" placeholder:"DIR"`
@@ -57,7 +63,7 @@ func (c sandboxStart) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := sandbox.Listen(c.Data, c.Listen)
 	if err != nil {
 		return hinted{err, "--listen 127.0.0.1:0 takes a free port"}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -124,6 +125,9 @@ func TestAKilledSandboxGoesOn(t *testing.T) {
 			}
 			must(t, os.Remove(filepath.Join(dir, "sandbox.json")))
 
+			other, err := net.Listen("tcp", strings.TrimSuffix(strings.TrimPrefix(first, "http://"), "/_sandbox"))
+			must(t, err) // the port is taken by somebody else
+			defer other.Close()
 			cmd, out = begin(t, nil, "sandbox", "--data", dir, "--listen", "127.0.0.1:0")
 			second := controlURL(t, dir, out)
 			want := func(path, body, pattern string) []string {

@@ -601,7 +601,7 @@ func TestWithoutASeedWorkRunsByItself(t *testing.T) {
 }
 
 // A sandbox that starts again in its folder goes on where it was: the same
-// credentials, clock and refunds, and new ids that are not the old ones.
+// address, credentials, clock and refunds, and new ids that are not the old ones.
 func TestASandboxGoesOnWhereItWas(t *testing.T) {
 	for name, seed := range map[string]*int64{"seed": new(int64(3)), "no seed": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -611,10 +611,14 @@ func TestASandboxGoesOnWhereItWas(t *testing.T) {
 			c.accepted("acme", p, "1.00")
 			c.do("POST", "/merchants/globex", `{"public_key":null,"balance_minor":{"EUR":0}}`)
 			c.advance("1000h")
+			base := c.settings["base_url"]
 			settings, clock, refund := c.section("acme"), at(c.do("GET", "/clock", ""), "now").(string), c.only(p)
 			c.stop()
 
 			c = startAt(t, dir, seed)
+			if c.settings["base_url"] != base {
+				t.Errorf("it answers at %v, and answered at %v", c.settings["base_url"], base)
+			}
 			if now := at(c.do("GET", "/clock", ""), "now").(string); now < clock {
 				t.Errorf("the clock went back from %s to %s", clock, now)
 			}

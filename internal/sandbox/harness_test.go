@@ -39,7 +39,7 @@ import (
 // config is a sandbox as the program makes it, on a free port.
 func config(t *testing.T, dir string, seed *int64) sandbox.Options {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := sandbox.Listen(dir, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

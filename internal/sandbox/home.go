@@ -14,6 +14,8 @@ import (
 	"io"
 	"math/big"
 	randv2 "math/rand/v2"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -220,6 +222,33 @@ func (h *home) moveIn(base string) error {
 	return h.save()
 }
 
+// Listen listens at an address. Where any port will do it takes the one that
+// the folder's sandbox had before, if that is free: whoever knew it finds it
+// again.
+func Listen(dir, address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && port == "0" {
+		if l, err := net.Listen("tcp", net.JoinHostPort(host, lastPort(dir))); err == nil {
+			return l, nil
+		}
+	}
+	return net.Listen("tcp", address)
+}
+
+// lastPort is the port of a folder's last sandbox, or any.
+func lastPort(dir string) string {
+	var last state
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err != nil || json.Unmarshal(text, &last) != nil || len(last.Bases) == 0 {
+		return "0"
+	}
+	u, err := url.Parse(last.Bases[len(last.Bases)-1])
+	if err != nil {
+		return "0"
+	}
+	return u.Port()
+}
+
 // moved calls the inbox where it is now, also for who was given the address
 // that it had before the last start.
 type moved struct {
@@ -228,17 +257,17 @@ type moved struct {
 	base string
 }
 
-func (m moved) Send(ctx context.Context, url string, out dialect.Outgoing) (dialect.Reply, time.Duration, error) {
+func (m moved) Send(ctx context.Context, target string, out dialect.Outgoing) (dialect.Reply, time.Duration, error) {
 	m.home.mu.Lock()
 	bases := m.home.state.Bases
 	m.home.mu.Unlock()
 	for _, b := range bases {
-		path, ok := strings.CutPrefix(url, b)
+		path, ok := strings.CutPrefix(target, b)
 		if ok && (below(path, inboxPath) || strings.HasPrefix(path, inboxPath+"?")) {
-			url = m.base + path
+			target = m.base + path
 		}
 	}
-	return m.Caller.Send(ctx, url, out)
+	return m.Caller.Send(ctx, target, out)
 }
 
 // keyFile is where a merchant's key is, as acme-trustly-merchant-private.pem.
