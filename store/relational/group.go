@@ -47,7 +47,7 @@ func (s *Store) Read(ctx context.Context, w store.Wants) (*store.Have, error) {
 	g := group{s: s, have: newHave()}
 	g.add(s.find(merchantsByID, merchantRefs(w.Merchants), g.merchant))
 	g.reads(w)
-	g.reads2(w)
+	g.workAndDeliveries(w)
 	return g.have, s.read(ctx, g.pending...)
 }
 
@@ -115,14 +115,13 @@ func (g *group) lockAndRead(w store.Wants) error {
 		return err
 	}
 	g.reads(w)
-	if len(w.Work)+len(w.Deliveries) > 0 && !w.Block {
+	if len(w.Work) > 0 && !w.Block {
 		if err := g.run(); err != nil {
 			return err
 		}
-		w.Work, w.Deliveries = slices.Clone(w.Work), slices.Clone(w.Deliveries)
-		w.Work = slices.DeleteFunc(w.Work, func(r store.WorkRef) bool { return !g.holds(r.Merchant) })
+		w.Work = slices.DeleteFunc(slices.Clone(w.Work), func(r store.WorkRef) bool { return !g.holds(r.Merchant) })
 	}
-	g.reads2(w)
+	g.workAndDeliveries(w)
 	if err := g.at(Read); err != nil {
 		return err
 	}
@@ -241,8 +240,8 @@ func (g *group) accounts(all []store.AccountsRef) {
 	g.add(g.s.find(accountsIn, some, g.account))
 }
 
-// reads2 adds the work, locked, and the deliveries.
-func (g *group) reads2(w store.Wants) {
+// workAndDeliveries adds the work, locked, and the deliveries.
+func (g *group) workAndDeliveries(w store.Wants) {
 	l := workByID
 	if g.locking {
 		l = workLocked

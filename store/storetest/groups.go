@@ -330,6 +330,14 @@ func waitingAreFound(t *testing.T, s store.Store) {
 			t.Errorf("%s: got %v, want d1 and d2", name, h.Disbursements)
 		}
 	}
+	update(t, s, locked(acme), &store.Writes{Names: []store.PaymentName{{Merchant: acme, Name: remit.Name{Scope: "x", Text: "y"}, Payment: "p1"}}})
+	for _, name := range []remit.Name{{Text: "n1"}, {Scope: "x", Text: "y"}} {
+		h, err := s.Read(t.Context(), store.Wants{Refunds: []store.ExternalRef{{Merchant: acme, Name: name}, {Merchant: globex, Name: name}}})
+		must(t, err)
+		if len(h.Disbursements) != 4 {
+			t.Errorf("refunds of %v: got %v, want d1 to d4", name, h.Disbursements)
+		}
+	}
 	h, err := s.Read(t.Context(), store.Wants{Disbursements: []store.DisbursementRef{{Merchant: acme, ID: "d3"}}})
 	must(t, err)
 	if h.Payments[store.PaymentRef{Merchant: acme, ID: "p1"}].ID != "p1" || len(h.Payments) != 1 {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"remit"
+	"remit/ledger"
 	"remit/store"
 )
 
@@ -69,6 +70,66 @@ func filtersChoose(t *testing.T, s store.Store) {
 			c.f.Max = 10
 		}
 		got, err := s.Deliveries(ctx, c.f)
+		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
+	}
+}
+
+// listingsGoOn pages through listings, and cuts them by time.
+func listingsGoOn(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	w := &store.Writes{Merchants: []remit.Merchant{{ID: acme, Seq: 4}, {ID: globex}}}
+	for i := range int64(4) {
+		at, n := after(time.Duration(i/2)*time.Hour), fmt.Sprint(i)
+		w.Payments = append(w.Payments, remit.Payment{ID: remit.PaymentID("p" + n), Merchant: acme, Dialect: "d" + n, ExternalID: n, Amount: cents(1), State: remit.PaymentState("s" + n), Opened: at})
+		w.Disbursements = append(w.Disbursements, remit.Disbursement{ID: remit.DisbursementID("d" + n), Merchant: acme, Dialect: "d" + n, Amount: cents(1), Created: at})
+		id := remit.TransferID(i+1, 0)
+		w.Events = append(w.Events, remit.Event{Merchant: acme, Seq: i + 1, At: at, Transfers: []ledger.Transfer{
+			{ID: id, From: remit.WorldAccount(acme, "EUR"), To: remit.BalanceAccount(acme, "EUR"), Amount: cents(1)}}})
+	}
+	w.Events[1].Transfers = nil
+	w.Payments = append(w.Payments, remit.Payment{ID: "p9", Merchant: globex, ExternalID: "9", Amount: cents(1)})
+	update(t, s, locked(acme, globex), w)
+
+	hour := after(time.Hour)
+	for _, c := range []struct {
+		f    store.PaymentFilter
+		want []remit.Payment
+	}{
+		{store.PaymentFilter{Max: 9}, w.Payments[:4]},
+		{store.PaymentFilter{Max: 2, After: "p0"}, w.Payments[1:3]},
+		{store.PaymentFilter{Max: 9, From: hour}, w.Payments[2:4]},
+		{store.PaymentFilter{Max: 9, To: hour}, w.Payments[:2]},
+		{store.PaymentFilter{Max: 9, Dialect: "d1"}, w.Payments[1:2]},
+		{store.PaymentFilter{Max: 9, State: "s2"}, w.Payments[2:3]},
+	} {
+		c.f.Merchant = acme
+		got, err := s.Payments(ctx, c.f)
+		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
+	}
+	for _, c := range []struct {
+		f    store.Filter
+		want []remit.Disbursement
+	}{
+		{store.Filter{Max: 2, After: "d1"}, w.Disbursements[2:]},
+		{store.Filter{Max: 9, From: hour}, w.Disbursements[2:]},
+		{store.Filter{Max: 9, To: hour}, w.Disbursements[:2]},
+		{store.Filter{Max: 9, Dialect: "d3"}, w.Disbursements[3:]},
+	} {
+		c.f.Merchant = acme
+		got, err := s.Disbursements(ctx, c.f)
+		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
+	}
+	for _, c := range []struct {
+		f    store.Span
+		want []remit.Event
+	}{
+		{store.Span{Max: 9, From: epoch, To: hour}, w.Events[:1]}, // the second moves no money
+		{store.Span{Max: 9, From: hour, To: after(2 * time.Hour)}, w.Events[2:]},
+		{store.Span{Max: 1, From: epoch, To: after(2 * time.Hour), After: 1}, w.Events[2:3]},
+		{store.Span{Max: 9, From: after(2 * time.Hour), To: after(3 * time.Hour)}, nil},
+	} {
+		c.f.Merchant = acme
+		got, err := s.EventsIn(ctx, c.f)
 		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
 	}
 }

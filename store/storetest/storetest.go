@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"an audit is one snapshot", auditIsOneSnapshot},
 		{"refunds that wait are found", waitingAreFound},
 		{"filters choose", filtersChoose},
+		{"listings go on where they ended", listingsGoOn},
 		{"the small tables keep", smallTablesKeep},
 		{"expired answers are forgotten", answersAreForgotten},
 		{"work is leased until the lease runs out", workIsLeased},
