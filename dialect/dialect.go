@@ -18,7 +18,8 @@ import (
 // Request is what came over the wire, read whole and bounded.
 type Request struct {
 	Method string
-	Path   string
+	Origin string // under which we were called: https://host, without a path
+	Path   string // as it came, percent-encoded
 	Query  string
 	Header http.Header
 	Body   []byte
@@ -236,6 +237,10 @@ type Credentials struct {
 	Public    map[string]string `json:"public,omitempty"`  // PEM
 	Private   map[string]string `json:"private,omitempty"` // PEM
 }
+
+// Teller is a dialect that shares paths with others. Mine tells by a request's
+// header whether the caller speaks it.
+type Teller interface{ Mine(http.Header) bool }
 
 // Spec is what a sandbox is asked to make a payment of.
 type Spec struct {

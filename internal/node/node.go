@@ -97,6 +97,10 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
+// RequestKey is the secret with which a dialect signs what only itself reads
+// again: see dialect.Request.
+func (n *Node) RequestKey(in string) []byte { return n.Vault.Derive("dialect/" + in) }
+
 // Check recomputes the books from their transfers.
 func (n *Node) Check(ctx context.Context) (check.Report, error) {
 	return check.Run(ctx, n.Store, n.Vault, nil)

@@ -50,12 +50,14 @@ type Options struct {
 	Dialects  []dialect.Dialect
 	Directory Directory
 	Engine    Engine
-	Now       func() time.Time // of the business clock
-	Real      func() time.Time // of the real clock
-	NewTrace  func() string    // another name for each request: 16 of [0-9a-f]
-	Proxies   []netip.Prefix   // whose X-Forwarded-For is believed
-	Observer  Observer         // nil observes nothing
-	Log       *slog.Logger     // nil logs nothing
+	Now       func() time.Time       // of the business clock
+	Real      func() time.Time       // of the real clock
+	NewTrace  func() string          // another name for each request: 16 of [0-9a-f]
+	Key       func(in string) []byte // see dialect.Request.Key
+	Origin    string                 // under which merchants reach us; "" is the one that each request names
+	Proxies   []netip.Prefix         // whose X-Forwarded-For is believed
+	Observer  Observer               // nil observes nothing
+	Log       *slog.Logger           // nil logs nothing
 }
 
 // Server is the handler of the public listener.
@@ -66,9 +68,9 @@ type Server struct {
 	releases sync.WaitGroup
 }
 
-// New mounts the dialects. It panics if two of them listen at one path: the
-// one place to tell them apart, by what the caller authenticates with, would
-// be here.
+// New mounts the dialects. Where several listen at one path, the first takes a
+// request that says by its header that it is the dialect's; the last of them
+// takes what none does.
 func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -77,19 +79,31 @@ func New(o Options) *Server {
 		o.Observer = blind{}
 	}
 	s := &Server{o: o, mux: http.NewServeMux(), signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	at := map[string][]dialect.Dialect{}
 	for _, d := range o.Dialects {
 		for _, r := range d.Routes() {
-			pattern := r.Path
-			if r.Method != "" {
-				pattern = r.Method + " " + r.Path
-			}
-			s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(d, w, r) })
+			pattern := strings.TrimPrefix(r.Method+" "+r.Path, " ")
+			at[pattern] = append(at[pattern], d)
 		}
+	}
+	for pattern, all := range at {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(whose(all, r), w, r) })
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		write(w, plain(http.StatusNotFound, "not_found", "nothing is served at this path"))
 	})
 	return s
+}
+
+// whose is the dialect that a request speaks, of those that listen where it
+// came.
+func whose(all []dialect.Dialect, r *http.Request) dialect.Dialect {
+	for _, d := range all[:len(all)-1] {
+		if t, ok := d.(dialect.Teller); ok && t.Mine(r.Header) {
+			return d
+		}
+	}
+	return all[len(all)-1]
 }
 
 // blind is an observer that looks away.
@@ -159,6 +173,14 @@ func (s *Server) ask(ctx context.Context, x *exchange, call dialect.Call) (resul
 		return result, err
 	}
 	in := x.d.Name()
+	if principal == "" {
+		op, err := call.Decode()
+		if err != nil {
+			return result, err
+		}
+		x.merchant = op.Merchant
+		return s.o.Engine.Ask(ctx, op.Merchant, in, "request:"+x.request.Trace, op)
+	}
 	who, err := s.o.Directory.Caller(ctx, in, principal)
 	if err != nil {
 		return result, unavailable(err)
@@ -209,9 +231,28 @@ func (s *Server) read(d dialect.Dialect, w http.ResponseWriter, r *http.Request)
 		err = &remit.Error{Code: remit.Invalid, Reason: remit.ReasonEnvelope, Detail: "the body did not come whole", Err: err}
 	}
 	return dialect.Request{
-		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header, Body: body, TooLarge: tooLarge,
-		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(),
+		Method: r.Method, Origin: s.origin(r), Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header, Body: body, TooLarge: tooLarge,
+		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(), Key: s.key(d),
 	}, err
+}
+
+// origin is under which merchants and payers reach us.
+func (s *Server) origin(r *http.Request) string {
+	if s.o.Origin != "" {
+		return s.o.Origin
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+func (s *Server) key(d dialect.Dialect) []byte {
+	if s.o.Key == nil {
+		return nil
+	}
+	return s.o.Key(d.Name())
 }
 
 // write puts an answer on the wire, all of it. A caller that has gone may ask
@@ -221,7 +262,9 @@ func write(w http.ResponseWriter, res dialect.Response) {
 	for name, values := range res.Header {
 		h[name] = values
 	}
-	h.Set("Content-Length", strconv.Itoa(len(res.Body)))
+	if res.Status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(res.Body)))
+	}
 	if h.Get("Connection") == "close" {
 		linger(w)
 	}
