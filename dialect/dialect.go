@@ -66,6 +66,8 @@ type Caller struct {
 	// Secret compares a candidate with one of the merchant's secrets, in
 	// constant time, against a keyed digest.
 	Secret func(name, candidate string) bool
+	// Shared are the secrets that both sides compute with, by name.
+	Shared map[string]string
 	// PublicKeys are the merchant's, by name; parsed, and empty where they
 	// were withdrawn.
 	PublicKeys map[string]crypto.PublicKey
@@ -229,11 +231,12 @@ type Reply struct {
 }
 
 // Credentials are one merchant's, for one dialect. Secrets are kept as keyed
-// digests and public keys as they are, sealed; Private is handed out once and
-// never kept.
+// digests; Shared, and public keys, are kept as they are, sealed; Private is
+// handed out once and never kept.
 type Credentials struct {
 	Principal Principal         `json:"principal"`
 	Secrets   map[string]string `json:"secrets,omitempty"`
+	Shared    map[string]string `json:"shared,omitempty"`  // of HMACs
 	Public    map[string]string `json:"public,omitempty"`  // PEM
 	Private   map[string]string `json:"private,omitempty"` // PEM
 }

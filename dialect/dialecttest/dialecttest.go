@@ -42,7 +42,7 @@ type Bench struct {
 func (b Bench) caller(t testing.TB) dialect.Caller {
 	t.Helper()
 	c := dialect.Caller{
-		Known: true, Merchant: merchant, Admitted: true, PublicKeys: map[string]crypto.PublicKey{},
+		Known: true, Merchant: merchant, Admitted: true, Shared: b.Credentials.Shared, PublicKeys: map[string]crypto.PublicKey{},
 		Secret: func(name, candidate string) bool {
 			secret, ok := b.Credentials.Secrets[name]
 			return ok && secret == candidate

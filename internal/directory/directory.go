@@ -59,12 +59,14 @@ type (
 	known struct {
 		merchant remit.MerchantID
 		digests  map[string]string
+		shared   map[string]string
 		public   map[string]crypto.PublicKey
 	}
 	// kept is what is sealed of a credential.
 	kept struct {
-		Digests map[string]string `json:"digests"` // of secrets, by name
-		Public  map[string]string `json:"public"`  // PEM, by name
+		Digests map[string]string `json:"digests"`          // of secrets, by name
+		Shared  map[string]string `json:"shared,omitempty"` // secrets that both sides compute with, by name
+		Public  map[string]string `json:"public"`           // PEM, by name
 	}
 )
 
@@ -166,7 +168,7 @@ func (d *Directory) caller(ctx context.Context, in string, k known) (dialect.Cal
 	if err != nil {
 		return dialect.Caller{}, err
 	}
-	c := dialect.Caller{Known: true, Merchant: k.merchant, Settings: settings, PublicKeys: k.public}
+	c := dialect.Caller{Known: true, Merchant: k.merchant, Settings: settings, Shared: k.shared, PublicKeys: k.public}
 	if settings.KeysWithdrawn[in] {
 		c.PublicKeys = nil
 	}
@@ -202,7 +204,7 @@ func (d *Directory) parse(c store.Credential) (known, error) {
 	if err := json.Unmarshal([]byte(raw), &k); err != nil {
 		return known{}, err
 	}
-	out := known{merchant: c.Merchant, digests: k.Digests, public: map[string]crypto.PublicKey{}}
+	out := known{merchant: c.Merchant, digests: k.Digests, shared: k.Shared, public: map[string]crypto.PublicKey{}}
 	for name, text := range k.Public {
 		if out.public[name], err = ParsePublicKey(text); err != nil {
 			return known{}, fmt.Errorf("public key %q of %s: %w", name, c.Merchant, err)
@@ -228,7 +230,7 @@ func (d *Directory) Issue(ctx context.Context, m remit.MerchantID, in string) (d
 // Put keeps a merchant's credentials: digests of the secrets, and the public
 // keys.
 func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c dialect.Credentials) error {
-	k := kept{Digests: map[string]string{}, Public: c.Public}
+	k := kept{Digests: map[string]string{}, Shared: c.Shared, Public: c.Public}
 	for name, secret := range c.Secrets {
 		k.Digests[name] = d.digest(in, m, name, secret)
 	}
