@@ -123,8 +123,13 @@ func (o *order) did(what string) {
 	o.what = append(o.what, what)
 }
 
-func (o *order) Write(b []byte) (int, error) { o.did("written"); return len(b), nil }
-func (o *order) Flush()                      { o.did("flushed") }
+// Write gives whatever was let go too early the time to show it.
+func (o *order) Write(b []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond)
+	o.did("written")
+	return len(b), nil
+}
+func (o *order) Flush() { o.did("flushed") }
 func (o *order) Ask(context.Context, remit.MerchantID, string, string, dialect.Operation) (remit.Result, error) {
 	o.did("committed")
 	return remit.Result{Owed: []remit.WorkID{{Seq: 7, N: 1}}}, nil
