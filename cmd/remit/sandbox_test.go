@@ -139,6 +139,10 @@ func TestAKilledSandboxGoesOn(t *testing.T) {
 				}
 				return found
 			}
+			last := want("/disbursements", "", `.*"at":"([^"]*)"`)[1]
+			if now := want("/clock", "", `"now":"(.*)"`)[1]; now < last {
+				t.Errorf("it is %s, and the books have something of %s", now, last)
+			}
 			want("/clock/advance", `{"by":"1m"}`, `now`)
 			id := want("/disbursements", "", `"id":"(\w+)".*"state":"settled","amount`)[1]
 			want("/bank", "", `"times_paid":1,`)

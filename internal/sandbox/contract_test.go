@@ -20,6 +20,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"remit"
+	"remit/dialect"
+	"remit/dialect/trustly"
 	"remit/internal/node"
 	"remit/internal/sandbox"
 )
@@ -634,8 +637,17 @@ func TestASandboxGoesOnWhereItWas(t *testing.T) {
 				t.Errorf("globex was given %v again", got)
 			}
 			c.accepted("acme", p, "2.00")
-			c.accepted("acme", c.pay(""), "2.00")
+			for range 20 {
+				q := c.pay("")
+				c.accepted("acme", q, "2.00")
+				if id := at(c.only(q), "id"); id == at(refund, "id") {
+					t.Errorf("%v is an id of before the start", id)
+				}
+			}
 			c.advance("15s")
+			if got := at(c.do("GET", "/disbursements", ""), "items").([]any); len(got) != 22 {
+				t.Errorf("got %d refunds, want 22", len(got))
+			}
 			c.sound()
 		})
 	}
@@ -681,6 +693,31 @@ func TestASeedMakesTheSameIDs(t *testing.T) {
 	}
 	if diff := cmp.Diff(first, life()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// eager is a dialect that tells of a refund as soon as it is accepted.
+type eager struct{ trustly.Dialect }
+
+func (e eager) Notices(o dialect.Occurrence) []remit.Notice {
+	if o.Event.Kind == string(remit.Accepted) {
+		o.Event.Kind = string(remit.Canceled)
+	}
+	return e.Dialect.Notices(o)
+}
+
+// With a seed what a merchant's request causes is done before anything else
+// is, though nobody moves the clock or drains.
+func TestWithASeedARequestIsCarriedOutBeforeTheNext(t *testing.T) {
+	o := config(t, t.TempDir(), new(int64(7)))
+	o.Dialects = []dialect.Dialect{eager{}}
+	c := startWith(t, o)
+	p := c.pay("")
+	for n := range 5 {
+		c.accepted("acme", p, "1.00")
+		if got := c.inbox(); len(got) != n+1 {
+			t.Fatalf("got %d notifications, want %d", len(got), n+1)
+		}
 	}
 }
 

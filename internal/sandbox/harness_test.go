@@ -71,7 +71,7 @@ func public(n *node.Node, newTrace func() string, log *slog.Logger) (http.Handle
 		newTrace = func() string { return "0123456789abcdef" }
 	}
 	s := server.New(server.Options{
-		Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
+		Dialects: slices.Collect(maps.Values(n.Dialects)), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
 		NewTrace: newTrace, Log: log,
 	})
 	return s, s.Close
@@ -91,7 +91,12 @@ func start(t *testing.T) *client { return startAt(t, t.TempDir(), new(int64(7)))
 
 func startAt(t *testing.T, dir string, seed *int64) *client {
 	t.Helper()
-	o := config(t, dir, seed)
+	return startWith(t, config(t, dir, seed))
+}
+
+func startWith(t *testing.T, o sandbox.Options) *client {
+	t.Helper()
+	dir := o.Dir
 	s, err := sandbox.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(errors.Join(err, o.Listener.Close()))

@@ -313,7 +313,7 @@ func (s *Sandbox) advance(ctx context.Context, by time.Duration) error {
 		return err
 	}
 	_, err := s.settle(ctx)
-	return errors.Join(err, s.home.keepOffset(c.Offset()))
+	return err
 }
 
 // furnish gives the demo merchants what they lack: a row, credentials, money.
