@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"strings"
@@ -27,6 +28,7 @@ type config struct {
 	Store         string        `koanf:"store" help:"Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE."`
 	MasterKeyFile string        `koanf:"master_key_file" help:"File with the master key, which only its owner may read. REMIT_MASTER_KEY can hold the key itself instead."`
 	Listen        string        `koanf:"listen" help:"Address on which merchants are answered."`
+	PublicURL     string        `koanf:"public_url" help:"Under which merchants and payers reach us: https://HOST. Left out, it is what each request names."`
 	AdminListen   string        `koanf:"admin_listen" help:"Address of health, metrics and profiles. Whoever reaches it is not asked who they are."`
 	Proxies       []string      `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
 	NotifyAllow   []string      `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
@@ -219,6 +221,18 @@ func prefixes(key string, lines []string) (all []netip.Prefix, err error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// origin checks that a URL is a scheme and a host, and nothing more.
+func origin(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	u, err := url.Parse(strings.TrimSuffix(text, "/"))
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.String() != u.Scheme+"://"+u.Host {
+		return "", fmt.Errorf("the setting public_url: %q is not https://HOST", text)
+	}
+	return u.String(), nil
 }
 
 // othersMay are the permissions of a file for all but its owner.

@@ -64,6 +64,20 @@ func TestASettingThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
+// TestAPublicURLIsAnOrigin tries URLs that are one, and some that are more.
+func TestAPublicURLIsAnOrigin(t *testing.T) {
+	for text, want := range map[string]string{"": "", "https://pay.example": "https://pay.example", "http://127.0.0.1:8080/": "http://127.0.0.1:8080"} {
+		if got, err := origin(text); err != nil || got != want {
+			t.Errorf("%q is %q, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"pay.example", "ftp://pay.example", "https://", "https://pay.example/x", "https://u@pay.example", "https://pay.example?x", ":"} {
+		if got, err := origin(text); err == nil {
+			t.Errorf("%q is %q", text, got)
+		}
+	}
+}
+
 // TestTheMasterKeyComesFromOnePlace gives it in each way, and in none.
 func TestTheMasterKeyComesFromOnePlace(t *testing.T) {
 	raw := strings.Repeat("k", 32)

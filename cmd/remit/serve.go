@@ -100,6 +100,10 @@ func (p *process) open(ctx context.Context, environ environment) error {
 	if err != nil {
 		return err
 	}
+	public, err := origin(p.config.PublicURL)
+	if err != nil {
+		return err
+	}
 	if p.store, err = openStore(ctx, p.config, p.hook); err != nil {
 		return err
 	}
@@ -127,7 +131,7 @@ func (p *process) open(ctx context.Context, environ environment) error {
 	})
 	p.server = server.New(server.Options{
 		Dialects: catalog.Dialects(), Directory: p.node.Directory, Engine: p.node.Engine, Now: business.Now, Real: time.Now,
-		NewTrace: newTrace, Proxies: proxies, Observer: p.metrics, Log: p.log,
+		NewTrace: newTrace, Key: p.node.RequestKey, Origin: public, Proxies: proxies, Observer: p.metrics, Log: p.log,
 	})
 	return p.compare(ctx)
 }

@@ -63,6 +63,24 @@ func TestEachRequestIsAnsweredInItsDialect(t *testing.T) {
 	}
 }
 
+// flagged is plainly for callers who say so.
+type flagged struct{ plainly }
+
+func (flagged) Name() string            { return "flagged" }
+func (flagged) Mine(h http.Header) bool { return h.Get("Flag") != "" }
+
+// TestDialectsThatShareAPathAreToldApart mounts two at one path, of which
+// the first can tell its callers.
+func TestDialectsThatShareAPathAreToldApart(t *testing.T) {
+	w := newWorld(t, func(o *server.Options) { o.Dialects = []dialect.Dialect{flagged{}, plainly{}} })
+	for flag, want := range map[string]string{"": "plainly unauthenticated", "up": "flagged unauthenticated"} {
+		w.post(t, "/plainly", "", "Word", "simsim", "Flag", flag)
+		if got := <-w.seen; got != want {
+			t.Errorf("with the flag %q: %q, want %q", flag, got, want)
+		}
+	}
+}
+
 // TestAnAddressIsLetInByTheMerchantsList asks from this machine, with lists
 // that name it and lists that do not.
 func TestAnAddressIsLetInByTheMerchantsList(t *testing.T) {
