@@ -17,6 +17,7 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 
+	"remit/internal/node"
 	"remit/internal/server"
 	"remit/internal/vault"
 )
@@ -33,6 +34,7 @@ type config struct {
 	Proxies       []string      `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
 	NotifyAllow   []string      `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
 	Lanes         int           `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
+	WorkLease     time.Duration `koanf:"work_lease" help:"How long a process has a piece of work for itself. If it dies, another takes the work over after that: longer than any call to a rail (20s) or a merchant (10s)."`
 	StopNotice    time.Duration `koanf:"stop_notice" help:"How long /readyz says no, once the process is told to stop, before the listener closes: so that whoever spreads the load has seen it."`
 	Rails         rails         `koanf:"rails"`
 	Log           logging       `koanf:"log"`
@@ -59,6 +61,7 @@ func (c config) withDefaults() config {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
 	c.Lanes = cmp.Or(c.Lanes, 1)
+	c.WorkLease = cmp.Or(c.WorkLease, node.WorkLeaseDefault)
 	c.StopNotice = cmp.Or(c.StopNotice, 2*time.Second)
 	c.Rails.Simulator.Delay = cmp.Or(c.Rails.Simulator.Delay, 10*time.Second)
 	c.Log.Level = cmp.Or(c.Log.Level, "info")

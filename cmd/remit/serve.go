@@ -119,7 +119,7 @@ func (p *process) open(ctx context.Context, environ environment) error {
 	business := clock.New(time.Now, 0, false)
 	p.node, err = node.Start(ctx, node.Config{
 		Store: p.store, MasterKey: key, Dialects: catalog.Dialects(), Rails: rails, Clock: business, Real: time.Now, Rand: rand.Reader,
-		NewID: newID, Caller: sender, Lanes: p.config.Lanes, Observer: p.metrics, Log: p.log, Hook: p.hook,
+		NewID: newID, Caller: sender, Lanes: p.config.Lanes, Lease: p.config.WorkLease, Observer: p.metrics, Log: p.log, Hook: p.hook,
 	})
 	if err != nil {
 		return migrated(err)

@@ -16,9 +16,12 @@ const (
 	bankEvery    = time.Second      // a simulated bank's own work, and every rail's statements
 	refreshEvery = 30 * time.Second // our keys, which another process may have made anew
 	forgetEvery  = 10 * time.Minute
-	forgetMax    = 10_000          // expired answers that go at once
-	workLease    = 2 * time.Minute // longer than any call to a rail or a merchant
+	forgetMax    = 10_000 // expired answers that go at once
 )
+
+// WorkLeaseDefault is how long a process has a piece of work for itself, of
+// real time: longer than any call to a rail or a merchant.
+const WorkLeaseDefault = 45 * time.Second
 
 // How much is done at once.
 const (
@@ -29,7 +32,7 @@ const (
 
 func (n *Node) loop(kind remit.WorkKind, workers int) *outbox.Loop {
 	return &outbox.Loop{
-		Kind: kind, Workers: workers, Lease: workLease, Claim: n.Store.Claim, Run: n.Engine.Run,
+		Kind: kind, Workers: workers, Lease: n.cfg.Lease, Claim: n.Store.Claim, Run: n.Engine.Run,
 		Now: n.Clock.Now, Real: n.cfg.Real, NextDue: n.Store.NextDue, Wake: n.Engine.Wake(), Report: n.report,
 	}
 }

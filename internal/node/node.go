@@ -34,6 +34,7 @@ type Config struct {
 	NewID     func(remit.MerchantID) string
 	Caller    engine.Caller
 	Lanes     int
+	Lease     time.Duration // of a piece of work; 0 is WorkLeaseDefault
 	Observer  engine.Observer
 	Log       *slog.Logger
 	Hook      func(point string)
@@ -63,6 +64,9 @@ type Node struct {
 func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Store.Ready(ctx); err != nil {
 		return nil, err
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = WorkLeaseDefault
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
