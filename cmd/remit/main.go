@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -101,7 +102,7 @@ func (a *app) complain(err error) int {
 	}
 	text := err.Error()
 	if e, ok := errors.AsType[*remit.Error](err); ok && e.Err == nil {
-		text = e.Detail
+		text = strings.Replace(text, e.Error(), e.Detail, 1) // the code is for programs
 	}
 	fmt.Fprintln(a.stderr, "remit:", text)
 	if h, ok := errors.AsType[hinted](err); ok {
