@@ -139,6 +139,11 @@ func loadConfig(path string, environ environment) (config, error) {
 	if err := k.Unmarshal("", &c); err != nil {
 		return config{}, fmt.Errorf("the configuration: %w", err)
 	}
+	for _, s := range settings(c) {
+		if s.value.CanInt() && s.value.Int() < 0 {
+			return config{}, fmt.Errorf("the setting %s is below zero", s.key)
+		}
+	}
 	return c.withDefaults(), nil
 }
 

@@ -32,9 +32,9 @@ log: {format: json}
 		"PATH=/bin", "REMIT_REQUIRE_ALL=1"})
 	must(t, err)
 	want := config{
-		Store: "sqlite:b.db", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081", Proxies: []string{"10.0.0.0/8", "192.0.2.2"}, Lanes: 2, StopNotice: 2 * time.Second,
-		Rails: rails{simulated{Journal: "bank.journal", Delay: 90 * time.Second}}, Log: logging{"info", "json"},
-	}
+		Store: "sqlite:b.db", Proxies: []string{"10.0.0.0/8", "192.0.2.2"}, Lanes: 2,
+		Rails: rails{simulated{Journal: "bank.journal", Delay: 90 * time.Second}}, Log: logging{Format: "json"},
+	}.withDefaults()
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -57,7 +57,7 @@ func TestASettingThatIsNoneIsAnError(t *testing.T) {
 			t.Errorf("%q %q: %v, hint %q, want %q", x.file, x.environ, err, h.hint, x.hint)
 		}
 	}
-	for _, text := range []string{"lanes: many\n", "rails: {simulator: {delay: soon}}\n", "store: [\n"} {
+	for _, text := range []string{"lanes: many\n", "rails: {simulator: {delay: soon}}\n", "store: [\n", "lanes: -1\n", "stop_notice: -1s\n"} {
 		if _, err := loadConfig(written(t, "remit.yaml", text, 0o600), nil); err == nil {
 			t.Errorf("%q was read", text)
 		}
