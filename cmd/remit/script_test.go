@@ -6,9 +6,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -44,6 +46,7 @@ func must(t *testing.T, err error) {
 func TestMain(m *testing.M) {
 	testscript.Main(tidy{m}, map[string]func(){
 		"remit": main, "ask": program(ask), "refund": program(refund), "pay": program(pay), "eventually": program(eventually), "disbursements": program(disbursements),
+		"tamper": program(tamper),
 	})
 }
 
@@ -209,6 +212,16 @@ func disbursements(args []string) error {
 		}
 		return err
 	})
+}
+
+// tamper SQL does to the database what nobody may.
+func tamper(args []string) error {
+	db, err := sql.Open("sqlite", strings.TrimPrefix(os.Getenv("REMIT_STORE"), "sqlite:"))
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(args[0])
+	return errors.Join(err, db.Close())
 }
 
 // eventually PATTERN PROGRAM ARGS... runs a program until it prints what is
