@@ -126,6 +126,23 @@ func TestARefundSettlesAfterItsWindowAndTheBanksDelay(t *testing.T) {
 	c.sound()
 }
 
+// Listings are in the order in which refunds were made, though all of these
+// are made at one moment of a clock that stands still.
+func TestListingsAreInOrder(t *testing.T) {
+	c := start(t)
+	p := c.pay("")
+	for n := range 9 {
+		c.accepted("acme", p, fmt.Sprintf("%d.00", n+1))
+	}
+	for _, query := range []string{"", "?external_id=" + p} {
+		for n, d := range at(c.do("GET", "/disbursements"+query, ""), "items").([]any) {
+			if got, want := at(d, "amount_minor"), float64(100*(n+1)); got != want {
+				t.Errorf("%s place %d: got %v, want %v", query, n, got, want)
+			}
+		}
+	}
+}
+
 // Each outcome does what it says, at once, also to a refund that is still in
 // its window; after that only what the state allows can be asked for.
 func TestEveryOutcomeIsShownByTheNextRead(t *testing.T) {

@@ -28,6 +28,15 @@ type item struct {
 	Reason            remit.Reason         `json:"reason"`
 	Timeline          []moment             `json:"timeline"`
 	Transfers         []transfer           `json:"transfers"`
+
+	created time.Time
+	first   int64 // the number of its first event
+}
+
+// before puts items in the order in which they were made, also where the
+// clock stood still meanwhile.
+func (i item) before(j item) int {
+	return cmp.Or(i.created.Compare(j.created), cmp.Compare(i.Merchant, j.Merchant), cmp.Compare(i.first, j.first))
 }
 
 // moment is one thing that happened, and the state after it.
@@ -59,7 +68,6 @@ func (s *Sandbox) listDisbursements(ctx context.Context, c *call) (any, error) {
 		}
 		found = append(found, ds...)
 	}
-	slices.SortStableFunc(found, func(a, b remit.Disbursement) int { return a.Created.Compare(b.Created) })
 	items := make([]item, 0, len(found))
 	for _, d := range found {
 		i, err := s.item(ctx, d)
@@ -68,6 +76,7 @@ func (s *Sandbox) listDisbursements(ctx context.Context, c *call) (any, error) {
 		}
 		items = append(items, i)
 	}
+	slices.SortFunc(items, item.before)
 	return map[string]any{"items": items}, nil
 }
 
@@ -108,7 +117,7 @@ func (s *Sandbox) disbursement(ctx context.Context, id remit.DisbursementID) (re
 func (s *Sandbox) item(ctx context.Context, d remit.Disbursement) (item, error) {
 	i := item{
 		ID: d.ID, Merchant: d.Merchant, Kind: d.Kind, State: d.State, AmountMinor: d.Amount.Minor, Currency: string(d.Amount.Currency),
-		ExternalID: d.ExternalID, Reason: d.Reason, Timeline: []moment{}, Transfers: []transfer{},
+		ExternalID: d.ExternalID, Reason: d.Reason, Timeline: []moment{}, Transfers: []transfer{}, created: d.Created,
 	}
 	if d.Payment != "" {
 		ref := store.PaymentRef{Merchant: d.Merchant, ID: d.Payment}
@@ -123,7 +132,10 @@ func (s *Sandbox) item(ctx context.Context, d remit.Disbursement) (item, error) 
 		return item{}, err
 	}
 	var state remit.State
-	for _, ev := range events {
+	for n, ev := range events {
+		if n == 0 {
+			i.first = ev.Seq
+		}
 		evidence := cmp.Or(ev.Evidence, ev.Actor)
 		if remit.IsState(ev.Kind) {
 			state = remit.State(ev.Kind)
@@ -159,12 +171,12 @@ func (s *Sandbox) decideOutcome(ctx context.Context, c *call) (any, error) {
 	if !slices.Contains(outcomes, order.Outcome) {
 		o.fail("outcome must be one of %s", strings.Join(outcomes, ", "))
 	}
-	later := o.duration("after", &order.After)
-	reasoned := o.text("reason", &order.Reason)
+	o.duration("after", &order.After)
+	o.text("reason", &order.Reason)
 	if order.After > afterMax {
 		o.fail("after is above %s", afterMax)
 	}
-	if order.Outcome == abort && (later || reasoned) {
+	if order.Outcome == abort && (order.After > 0 || order.Reason != "") {
 		o.fail("abort is done at once, and needs no reason")
 	}
 	if err := o.done(); err != nil {
