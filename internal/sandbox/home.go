@@ -2,33 +2,20 @@ package sandbox
 
 import (
 	"bytes"
-	"context"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	randv2 "math/rand/v2"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"remit"
 	"remit/dialect"
-	"remit/internal/engine"
 	"remit/internal/vault"
 )
 
@@ -210,66 +197,6 @@ func (h *home) keepCredentials(m remit.MerchantID, in string, c dialect.Credenti
 	return h.save()
 }
 
-// basesMax is how many addresses of earlier starts are remembered.
-const basesMax = 100
-
-// moveIn remembers where the sandbox answers from now on.
-func (h *home) moveIn(base string) error {
-	h.mu.Lock()
-	h.state.Bases = append(slices.DeleteFunc(h.state.Bases, func(b string) bool { return b == base }), base)
-	h.state.Bases = h.state.Bases[max(0, len(h.state.Bases)-basesMax):]
-	h.mu.Unlock()
-	return h.save()
-}
-
-// Listen listens at an address. Where any port will do it takes the one that
-// the folder's sandbox had before, if that is free: whoever knew it finds it
-// again.
-func Listen(dir, address string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err == nil && port == "0" {
-		if l, err := net.Listen("tcp", net.JoinHostPort(host, lastPort(dir))); err == nil {
-			return l, nil
-		}
-	}
-	return net.Listen("tcp", address)
-}
-
-// lastPort is the port of a folder's last sandbox, or any.
-func lastPort(dir string) string {
-	var last state
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err != nil || json.Unmarshal(text, &last) != nil || len(last.Bases) == 0 {
-		return "0"
-	}
-	u, err := url.Parse(last.Bases[len(last.Bases)-1])
-	if err != nil {
-		return "0"
-	}
-	return u.Port()
-}
-
-// moved calls the inbox where it is now, also for who was given the address
-// that it had before the last start.
-type moved struct {
-	engine.Caller
-	home *home
-	base string
-}
-
-func (m moved) Send(ctx context.Context, target string, out dialect.Outgoing) (dialect.Reply, time.Duration, error) {
-	m.home.mu.Lock()
-	bases := m.home.state.Bases
-	m.home.mu.Unlock()
-	for _, b := range bases {
-		path, ok := strings.CutPrefix(target, b)
-		if ok && (below(path, inboxPath) || strings.HasPrefix(path, inboxPath+"?")) {
-			target = m.base + path
-		}
-	}
-	return m.Caller.Send(ctx, target, out)
-}
-
 // keyFile is where a merchant's key is, as acme-trustly-merchant-private.pem.
 func keyFile(m remit.MerchantID, in, name, half string) string {
 	return filepath.Join(keysDir, strings.Join([]string{string(m), in, name, half}, "-")+".pem")
@@ -322,61 +249,4 @@ func (h *home) withdraw() error {
 		return err
 	}
 	return nil
-}
-
-// rand is where randomness for a purpose comes from: with a seed, always the
-// same.
-func (h *home) rand(purpose ...string) io.Reader {
-	if h.state.Seed == nil {
-		return rand.Reader
-	}
-	var seed [32]byte
-	copy(seed[:], derive(*h.state.Seed, purpose...))
-	return randv2.NewChaCha8(seed)
-}
-
-func derive(seed int64, purpose ...string) []byte {
-	k, err := hkdf.Key(sha256.New, []byte(strconv.FormatInt(seed, 10)), nil, fmt.Sprintf("remit sandbox %q", purpose), sha256.Size)
-	if err != nil {
-		panic("sandbox: " + err.Error()) // only for a length that HKDF cannot make
-	}
-	return k
-}
-
-// idDigits is the length of an id, in digits of base 36.
-const idDigits = 19
-
-// newID mints ids. With a seed they come from the seed, the merchant, and how
-// many there were before since this start; a second start of the same folder
-// makes others, so that none comes twice.
-func (h *home) newID(free func(remit.MerchantID) string) func(remit.MerchantID) string {
-	if !h.frozen() {
-		return free
-	}
-	var mu sync.Mutex
-	count := map[remit.MerchantID]int{}
-	return func(m remit.MerchantID) string {
-		mu.Lock()
-		defer mu.Unlock()
-		count[m]++
-		return fmt.Sprintf("%019s", new(big.Int).SetBytes(h.derive("id", string(m), count[m])).Text(36))[:idDigits]
-	}
-}
-
-// traceBytes is the length of a request's name, in bytes before they are
-// written in hexadecimal.
-const traceBytes = 8
-
-// newTrace names requests, where there is a seed, as newID does.
-func (h *home) newTrace() func() string {
-	if !h.frozen() {
-		return nil
-	}
-	var count atomic.Int64
-	return func() string { return hex.EncodeToString(h.derive("trace", "", int(count.Add(1)))[:traceBytes]) }
-}
-
-// derive makes the n-th of what a merchant has of a kind since this start.
-func (h *home) derive(kind, merchant string, n int) []byte {
-	return derive(*h.state.Seed, kind, merchant, strconv.Itoa(h.state.Starts), strconv.Itoa(n))
 }

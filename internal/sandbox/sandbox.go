@@ -153,15 +153,6 @@ func (s *Sandbox) Close() error {
 	return errors.Join(errs...)
 }
 
-// baseURL names a listener as this machine would call it.
-func baseURL(a net.Addr) string {
-	t, ok := a.(*net.TCPAddr)
-	if ok && t.IP.IsUnspecified() {
-		return fmt.Sprintf("http://127.0.0.1:%d", t.Port)
-	}
-	return "http://" + a.String()
-}
-
 // Run answers until ctx ends. ready is called once sandbox.json is there.
 func (s *Sandbox) Run(ctx context.Context, ready func()) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -320,7 +311,10 @@ func (s *Sandbox) advance(ctx context.Context, by time.Duration) error {
 func (s *Sandbox) furnish(ctx context.Context) error {
 	for _, m := range merchants {
 		name := strings.ToUpper(string(m[:1])) + string(m[1:])
-		if _, err := s.node.AddMerchant(ctx, m, remit.Settings{Name: name, SendWindowMicros: sendWindow.Microseconds()}); err != nil {
+		settings := remit.Settings{
+			Name: name, SendWindowMicros: sendWindow.Microseconds(), Switches: map[string]bool{remit.SwitchSandbox: true},
+		}
+		if _, err := s.node.AddMerchant(ctx, m, settings); err != nil {
 			return err
 		}
 		for _, d := range s.o.Dialects {
