@@ -87,6 +87,10 @@ type Settings struct {
 const (
 	SwitchPayoutConfirmation = "payout_confirmation" // notify when the bank confirmed
 	SwitchPayoutFailed       = "payout_failed"       // notify failures by a message of their own too
+	// SwitchSandbox says that nothing is real: whoever has the link to a
+	// payer's page pays there with made-up money, and notifications may go over
+	// plain http to this machine.
+	SwitchSandbox = "sandbox"
 )
 
 // On tells whether a switch is on.
