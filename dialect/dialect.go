@@ -87,14 +87,15 @@ type Dialect interface {
 	// Notices are the notifications that an event owes the merchant, frozen
 	// but for their signatures. Most events owe none.
 	Notices(Occurrence) []remit.Notice
-	// Seal makes the HTTP request of a notice. It makes the same bytes however
-	// often it is asked. The caller sets the URL.
-	Seal(remit.Notice, Signer) (Outgoing, error)
+	// Seal makes the HTTP request of a notice to the merchant to, signed with
+	// our key or with a secret that both sides know. It makes the same bytes
+	// however often it is asked. The caller sets the URL.
+	Seal(n remit.Notice, s Signer, to Caller) (Outgoing, error)
 	// Acknowledged tells whether the merchant's reply acknowledges a notice:
 	// nil, or why it does not.
 	Acknowledged(remit.Notice, Reply, Caller) error
-	// Retry is how long to wait after so many tries; false gives up.
-	Retry(tries int64) (time.Duration, bool)
+	// Retry is how long to wait after so many tries of a notice; false gives up.
+	Retry(n remit.Notice, tries int64) (time.Duration, bool)
 	// Issue makes a merchant's credentials for this dialect.
 	Issue(rand io.Reader, m remit.MerchantID) (Credentials, error)
 	// NewServerKey makes a key of our own to sign with, as PEM; "" where the
@@ -235,6 +236,7 @@ type Reply struct {
 // handed out once and never kept.
 type Credentials struct {
 	Principal Principal         `json:"principal"`
+	Also      []Principal       `json:"also,omitempty"` // other names of the same merchant, with the same secrets and keys
 	Secrets   map[string]string `json:"secrets,omitempty"`
 	Shared    map[string]string `json:"shared,omitempty"`  // of HMACs
 	Public    map[string]string `json:"public,omitempty"`  // PEM

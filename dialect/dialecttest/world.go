@@ -311,7 +311,7 @@ func (w *world) tell(add func(name, text string)) {
 
 func (w *world) sealed(n remit.Notice) dialect.Outgoing {
 	w.t.Helper()
-	out, err := w.b.Dialect.Seal(n, w.b.Signer)
+	out, err := w.b.Dialect.Seal(n, w.b.Signer, w.b.caller(w.t))
 	fine(w.t, err)
 	return out
 }

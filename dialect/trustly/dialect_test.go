@@ -260,10 +260,10 @@ func TestWithoutASignatureNothingIsSaid(t *testing.T) {
 			t.Errorf("%v: %d %s", err, res.Status, res.Body)
 		}
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}"}, noKeys{}); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}"}, noKeys{}, dialect.Caller{}); err == nil {
 		t.Error("a notification is sealed without a key")
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{"}, k); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{"}, k, dialect.Caller{}); err == nil {
 		t.Error("a notification that was kept badly is sealed")
 	}
 }
@@ -280,7 +280,7 @@ func TestAnAnswerKeepsItsKey(t *testing.T) {
 			t.Errorf("version 2 was not asked for: %s", res.Body)
 		}
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}", KeyVersion: 2}, k); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}", KeyVersion: 2}, k, dialect.Caller{}); err == nil {
 		t.Error("version 2 was not asked for by a notification")
 	}
 }
@@ -328,7 +328,7 @@ func TestRetriesGrowAndEnd(t *testing.T) {
 	var total, before time.Duration
 	tries := int64(0)
 	for {
-		wait, more := Dialect{}.Retry(tries)
+		wait, more := Dialect{}.Retry(remit.Notice{}, tries)
 		if !more {
 			break
 		}
@@ -341,7 +341,7 @@ func TestRetriesGrowAndEnd(t *testing.T) {
 	if total != retryTotal {
 		t.Errorf("given up after %s, want %s", total, retryTotal)
 	}
-	if first, _ := (Dialect{}).Retry(1); first != 10*time.Second {
+	if first, _ := (Dialect{}).Retry(remit.Notice{}, 1); first != 10*time.Second {
 		t.Errorf("the first wait is %s", first)
 	}
 }
@@ -371,7 +371,7 @@ func TestIssuedCredentialsWork(t *testing.T) {
 func TestAMerchantDoesNotBelieveAStranger(t *testing.T) {
 	b, k := bench(t), readKeys(t)
 	n := remit.Notice{Kind: noticeCredit, Content: `{"uuid":"f1b77aac-516d-4b89-a125-c005f4c020f0","data":{"amount":"20.00"}}`}
-	out, err := Dialect{}.Seal(n, k)
+	out, err := Dialect{}.Seal(n, k, dialect.Caller{})
 	if err != nil {
 		t.Fatal(err)
 	}

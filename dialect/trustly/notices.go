@@ -93,7 +93,7 @@ func notice(kind string, o dialect.Occurrence) remit.Notice {
 }
 
 // Seal signs a frozen notification. docs/spec/trustly-eu.md#52-request-shape.
-func (Dialect) Seal(n remit.Notice, s dialect.Signer) (dialect.Outgoing, error) {
+func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller) (dialect.Outgoing, error) {
 	frozen, err := parse([]byte(n.Content))
 	if err != nil {
 		return dialect.Outgoing{}, fmt.Errorf("trustly: a notice was kept badly: %w", err)
@@ -171,7 +171,7 @@ const (
 )
 
 // Retry is how long to wait after so many tries.
-func (Dialect) Retry(tries int64) (time.Duration, bool) {
+func (Dialect) Retry(_ remit.Notice, tries int64) (time.Duration, bool) {
 	switch n := int64(len(early)); {
 	case tries <= 0:
 		return 0, true

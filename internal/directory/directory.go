@@ -227,8 +227,11 @@ func (d *Directory) Issue(ctx context.Context, m remit.MerchantID, in string) (d
 	return c, d.Put(ctx, m, in, c)
 }
 
+// ErrTaken means that a principal is another merchant's.
+var ErrTaken = errors.New("directory: the name is another merchant's")
+
 // Put keeps a merchant's credentials: digests of the secrets, and the public
-// keys.
+// keys, under each of their names.
 func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c dialect.Credentials) error {
 	k := kept{Digests: map[string]string{}, Shared: c.Shared, Public: c.Public}
 	for name, secret := range c.Secrets {
@@ -238,17 +241,33 @@ func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c di
 	if err != nil {
 		return err
 	}
-	sealed, err := d.vault.Seal(string(raw), binding(in, string(c.Principal)))
+	for _, p := range append([]dialect.Principal{c.Principal}, c.Also...) {
+		if err := d.put(ctx, m, in, string(p), string(raw)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Directory) put(ctx context.Context, m remit.MerchantID, in, principal, raw string) error {
+	have, ok, err := d.store.Credential(ctx, in, principal)
+	if err != nil {
+		return err
+	}
+	if ok && have.Merchant != m {
+		return ErrTaken
+	}
+	sealed, err := d.vault.Seal(raw, binding(in, principal))
 	if err != nil {
 		return err
 	}
 	err = d.store.PutCredential(ctx, store.Credential{
-		Dialect: in, Principal: string(c.Principal), Merchant: m, Sealed: sealed, Created: d.now().UTC().Truncate(time.Microsecond),
+		Dialect: in, Principal: principal, Merchant: m, Sealed: sealed, Created: d.now().UTC().Truncate(time.Microsecond),
 	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changes++
-	delete(d.callers, named{in, string(c.Principal)})
+	delete(d.callers, named{in, principal})
 	delete(d.callers, named{in, "merchant " + string(m)})
 	return err
 }
@@ -263,10 +282,12 @@ func (d *Directory) SetPublicKey(ctx context.Context, m remit.MerchantID, in, na
 	if err != nil {
 		return false, err
 	}
+	found := false
 	for _, c := range all {
 		if c.Dialect != in {
 			continue
 		}
+		found = true
 		raw, err := d.vault.Open(c.Sealed, binding(in, c.Principal))
 		if err != nil {
 			return false, err
@@ -291,9 +312,11 @@ func (d *Directory) SetPublicKey(ctx context.Context, m remit.MerchantID, in, na
 		d.changes++
 		clear(d.callers)
 		d.mu.Unlock()
-		return true, err
+		if err != nil {
+			return true, err
+		}
 	}
-	return false, nil
+	return found, nil
 }
 
 // ErrPEM means that a text is not a key in PEM.

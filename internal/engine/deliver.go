@@ -28,11 +28,11 @@ func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
 	if !ok {
 		return fmt.Errorf("delivery %s of %s speaks %q, which is not configured", w.ID, w.Merchant, d.Dialect)
 	}
-	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect))
+	to, err := e.cfg.Directory.Merchant(ctx, d.Dialect, w.Merchant)
 	if err != nil {
 		return err
 	}
-	to, err := e.cfg.Directory.Merchant(ctx, d.Dialect, w.Merchant)
+	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect), to)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
 		return err
 	}
 	e.cfg.Hook(PointDelivered)
-	wait, more := speaks.Retry(d.Tries + 1)
+	wait, more := speaks.Retry(d.Notice, d.Tries+1)
 	_, err = e.Do(ctx, remit.RecordTry{
 		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Try: try, Again: wait, More: more,
 	})

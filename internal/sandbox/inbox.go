@@ -150,7 +150,7 @@ func (b *inbox) owner(r *http.Request, body []byte) (remit.MerchantID, dialect.D
 			return "", nil
 		}
 		for _, x := range due {
-			if d := b.owed(r, body, x.Delivery); d != nil {
+			if d := b.owed(r, body, m, x.Delivery); d != nil {
 				return m, d
 			}
 		}
@@ -159,12 +159,16 @@ func (b *inbox) owner(r *http.Request, body []byte) (remit.MerchantID, dialect.D
 }
 
 // owed tells whether a call is a delivery's: nil if not.
-func (b *inbox) owed(r *http.Request, body []byte, x remit.Delivery) dialect.Dialect {
+func (b *inbox) owed(r *http.Request, body []byte, m remit.MerchantID, x remit.Delivery) dialect.Dialect {
 	d, ok := b.node.Dialects[x.Dialect]
 	if !ok || !strings.Contains(x.Notice.URL, r.URL.Path) {
 		return nil
 	}
-	out, err := d.Seal(x.Notice, b.node.Directory.Signer(x.Dialect))
+	to, err := b.node.Directory.Merchant(r.Context(), x.Dialect, m)
+	if err != nil {
+		return nil
+	}
+	out, err := d.Seal(x.Notice, b.node.Directory.Signer(x.Dialect), to)
 	if err != nil || out.Method != r.Method || !bytes.Equal(out.Body, body) || !strings.HasSuffix(r.URL.RawQuery, out.Query) {
 		return nil
 	}

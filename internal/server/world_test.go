@@ -47,12 +47,12 @@ func (plainly) Name() string { return "plainly" }
 func (plainly) Routes() []dialect.Route {
 	return []dialect.Route{{Method: http.MethodPost, Path: "/plainly"}, {Method: http.MethodPost, Path: "/plainly/{breaks}"}}
 }
-func (plainly) BodyBytesMax() int64                       { return plainlyBodyMax }
-func (plainly) Read(r dialect.Request) dialect.Call       { return say{r}.breaks("read") }
-func (plainly) Notices(dialect.Occurrence) []remit.Notice { return nil }
-func (plainly) Retry(int64) (time.Duration, bool)         { return 0, false }
-func (plainly) NewServerKey(io.Reader) (string, error)    { return "", nil }
-func (plainly) Seal(remit.Notice, dialect.Signer) (dialect.Outgoing, error) {
+func (plainly) BodyBytesMax() int64                             { return plainlyBodyMax }
+func (plainly) Read(r dialect.Request) dialect.Call             { return say{r}.breaks("read") }
+func (plainly) Notices(dialect.Occurrence) []remit.Notice       { return nil }
+func (plainly) Retry(remit.Notice, int64) (time.Duration, bool) { return 0, false }
+func (plainly) NewServerKey(io.Reader) (string, error)          { return "", nil }
+func (plainly) Seal(remit.Notice, dialect.Signer, dialect.Caller) (dialect.Outgoing, error) {
 	return dialect.Outgoing{}, nil
 }
 func (plainly) Acknowledged(remit.Notice, dialect.Reply, dialect.Caller) error { return nil }
