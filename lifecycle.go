@@ -18,6 +18,7 @@ type OpenPayment struct {
 	Names           []Name    // further ones, as they are …
 	Further         []NewName // … and as they are to be given
 	Amount          money.Amount
+	Later           bool         // opened without an amount: the payer says it, or there is none to pay
 	State           PaymentState // opened, authorized, funded or failed
 	Portions        []Portion
 	NotificationURL string
@@ -29,6 +30,12 @@ type OpenPayment struct {
 	Attributes      PaymentAttributes
 	Details         string // see Payment.Details
 
+	// Of, where it is set, is the payment whose payer pays this one too, from
+	// the same account; ExternalID is then empty. Judge says what the dialect
+	// has against it. It is pure.
+	Of    Name
+	Judge func(Payment) *Error
+
 	Faults []Fault
 }
 
@@ -37,7 +44,7 @@ func (o OpenPayment) Header() Head { return o.Head }
 
 // Needs is what the decision looks at.
 func (o OpenPayment) Needs() Needs {
-	n := Needs{Keys: o.refs(), Name: Name{Text: o.ExternalID}, Currency: o.Amount.Currency}
+	n := Needs{Keys: o.refs(), Name: cmp.Or(o.Of, Name{Text: o.ExternalID}), Currency: o.Amount.Currency}
 	if o.OrderOnce && o.OrderReference != "" {
 		n.Keys = append(n.Keys, o.orderRef(o.OrderReference))
 	}
@@ -65,13 +72,14 @@ func (o OpenPayment) check(f Facts) error {
 	if o.EndUser != "" && f.Merchant.Settings.Blocked(o.EndUser) {
 		return Errorf(Forbidden, ReasonEndUser, "the end user is blocked")
 	}
-	if f.Payment != nil {
-		return Errorf(Conflict, "", "there is a payment of this name already")
+	if err := o.checkName(f.Payment); err != nil {
+		return err
 	}
 	if _, ok := o.Amount.Currency.Digits(); !ok {
 		return Errorf(Invalid, ReasonCurrency, "there is no such currency")
 	}
-	if o.Amount.Minor <= 0 {
+	later := o.Later && o.Amount.Minor == 0 && o.State == PaymentOpened
+	if o.Amount.Minor <= 0 && !later {
 		return Errorf(Invalid, ReasonAmount, "the amount must be above zero")
 	}
 	if _, ok := paymentPaths[o.State]; !ok {
@@ -80,9 +88,31 @@ func (o OpenPayment) check(f Facts) error {
 	return nil
 }
 
+// checkName holds what was found by the command's name against it: it must be
+// free, or be that of another payment of the same payer.
+func (o OpenPayment) checkName(found *Payment) error {
+	switch {
+	case o.Of.Text == "" && found != nil:
+		return Errorf(Conflict, "", "there is a payment of this name already")
+	case o.Of.Text == "":
+		return nil
+	case found == nil || found.Dialect != o.Dialect:
+		return Errorf(NotFound, ReasonBeneficiary, "there is no such account")
+	}
+	if o.Judge != nil {
+		if err := o.Judge(*found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (o OpenPayment) decide(f Facts) (Change, error) {
 	if err := o.check(f); err != nil {
 		return Change{}, err
+	}
+	if o.Of.Text != "" {
+		o.PayerAccount, o.PayerName = f.Payment.PayerAccount, f.Payment.PayerName
 	}
 	x := begin(f, o.Head)
 	p := Payment{
@@ -124,6 +154,8 @@ type MovePayment struct {
 	Details      string
 	PayerAccount Sealed
 	PayerName    Sealed
+	// Amount becomes that of a payment which was opened without one.
+	Amount money.Amount
 	// Only, where it is set, is the dialect whose payment it must be.
 	Only string
 }
@@ -143,6 +175,12 @@ func (m MovePayment) Decide(f Facts) (Change, error) {
 		return Change{}, Errorf(NotFound, "", "there is no such payment")
 	}
 	p := *f.Payment
+	if p.Amount.Minor == 0 && m.Amount.Minor > 0 {
+		p.Amount = m.Amount
+	}
+	if m.To == PaymentFunded && p.Amount.Minor == 0 {
+		return Change{}, Errorf(Conflict, ReasonAmount, "the payment has no amount")
+	}
 	p.Details = cmp.Or(m.Details, p.Details)
 	p.PayerAccount, p.PayerName = cmp.Or(m.PayerAccount, p.PayerAccount), cmp.Or(m.PayerName, p.PayerName)
 	x := begin(f, m.Head)

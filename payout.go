@@ -1,12 +1,15 @@
 package remit
 
 import (
+	"cmp"
+
 	"remit/money"
 )
 
 // Payout is a command to pay a beneficiary, of no payment. Who is paid is
 // named in one of three ways: a registered beneficiary, the payer of an
-// earlier payment, or an account that comes with the command.
+// earlier payment, or an account that comes with the command. Where the first
+// two are given, whichever is there is meant.
 type Payout struct {
 	Head
 	Keyed
@@ -17,6 +20,10 @@ type Payout struct {
 	Payer       Name // of a payment
 	Account     Sealed
 	AccountName Sealed
+
+	// Order names the opened payment of no amount in which the payee asks for
+	// this. The payout has its name, and it is authorized by it: once.
+	Order Name
 
 	Amount    money.Amount
 	Reference string
@@ -31,6 +38,9 @@ type Payout struct {
 	WaitFor   WaitReason // WaitApproval: the money is held, and somebody must agree first; "" goes on at once
 
 	Faults []Fault
+	// Judge, where it is set, says what the dialect finds wrong with paying the
+	// payer of this payment. It is pure.
+	Judge func(Payment) *Error
 }
 
 // Header is the command's head.
@@ -38,7 +48,7 @@ func (p Payout) Header() Head { return p.Head }
 
 // Needs is what the decision looks at.
 func (p Payout) Needs() Needs {
-	n := Needs{Keys: p.refs(), Beneficiary: p.Beneficiary, Name: p.Payer, Currency: p.Amount.Currency}
+	n := Needs{Keys: p.refs(), Beneficiary: p.Beneficiary, Name: cmp.Or(p.Order, p.Payer), Currency: p.Amount.Currency}
 	if p.OrderOnce && p.OrderReference != "" {
 		n.Keys = append(n.Keys, p.orderRef(p.OrderReference))
 	}
@@ -52,18 +62,19 @@ func (p Payout) Decide(f Facts) (Change, error) {
 
 // account says who is paid.
 func (p Payout) account(f Facts) (account, name Sealed, err error) {
+	b, of := f.Beneficiary, f.Payment
 	switch {
-	case p.Beneficiary != "":
-		b := f.Beneficiary
-		if b == nil || b.Dialect != p.Dialect {
-			return "", "", Errorf(NotFound, ReasonBeneficiary, "there is no such account")
-		}
+	case b != nil && b.Dialect == p.Dialect:
 		return b.Account, b.Holder, nil
-	case p.Payer.Text != "":
-		if f.Payment == nil || f.Payment.Dialect != p.Dialect {
-			return "", "", Errorf(NotFound, ReasonBeneficiary, "there is no such account")
+	case p.Payer.Text != "" && of != nil && of.Dialect == p.Dialect:
+		if p.Judge != nil {
+			if err := p.Judge(*of); err != nil {
+				return "", "", err
+			}
 		}
-		return f.Payment.PayerAccount, f.Payment.PayerName, nil
+		return of.PayerAccount, of.PayerName, nil
+	case p.Beneficiary != "" || p.Payer.Text != "":
+		return "", "", Errorf(NotFound, ReasonBeneficiary, "there is no such account")
 	}
 	return p.Account, p.AccountName, nil
 }
@@ -88,6 +99,10 @@ func (p Payout) decide(f Facts) (Change, error) {
 		return Change{}, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
 	}
 	x := begin(f, p.Head)
+	asked, err := p.asked(x)
+	if err != nil {
+		return Change{}, err
+	}
 	d := Disbursement{
 		ID: DisbursementID("d" + p.ID), Merchant: p.Merchant, Kind: KindPayout, Dialect: p.Dialect, Amount: p.Amount,
 		Reference: p.Reference, Rail: p.Rail, Details: p.Details, Account: account, AccountName: name,
@@ -104,7 +119,11 @@ func (p Payout) decide(f Facts) (Change, error) {
 	if short && p.WhenShort != FailLater {
 		return Change{}, Errorf(InsufficientFunds, "", "the balance is too low")
 	}
-	d.ExternalID = x.name(p.Naming)
+	if asked == nil {
+		d.ExternalID = x.name(p.Naming)
+	} else {
+		d.ExternalID = asked.ExternalID
+	}
 	switch {
 	case short:
 		x.await(nil, &d)
@@ -114,8 +133,24 @@ func (p Payout) decide(f Facts) (Change, error) {
 	default:
 		x.accept(nil, &d)
 	}
-	x.keep(nil, d)
+	x.keep(asked, d)
 	return x.c, nil
+}
+
+// asked is the payment of Order, authorized; nil where the payout has none.
+func (p Payout) asked(x *draft) (*Payment, error) {
+	switch of := x.f.Payment; {
+	case p.Order.Text == "":
+		return nil, nil
+	case of == nil || of.Dialect != p.Dialect || of.Amount.Minor != 0:
+		return nil, Errorf(NotFound, "", "there is no such order")
+	case of.State != PaymentOpened:
+		return nil, Errorf(Conflict, ReasonTerminal, "the order is %s already", of.State)
+	default:
+		order := *of
+		x.movePayment(&order, PaymentAuthorized)
+		return &order, nil
+	}
 }
 
 // Proceed is a command that lets a waiting disbursement go on whose money is

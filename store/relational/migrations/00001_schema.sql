@@ -32,7 +32,7 @@ CREATE TABLE payments (
     id               TEXT   NOT NULL,
     dialect          TEXT   NOT NULL,
     external_id      TEXT   NOT NULL,
-    minor            BIGINT NOT NULL CHECK (minor > 0),
+    minor            BIGINT NOT NULL CHECK (minor >= 0),
     currency         TEXT   NOT NULL,
     state            TEXT   NOT NULL,
     refunded_minor   BIGINT NOT NULL CHECK (refunded_minor >= 0),
