@@ -18,6 +18,7 @@ const (
 	LongNumber Naming = "long_number" // twelve digits: "10" and a Number
 	UUID       Naming = "uuid"        // a UUID of version 4, made from the command's id
 	Token      Naming = "token"       // 36 of [0-9A-Za-z], made from the command's id
+	Same       Naming = "same"        // of a further name: the ExternalID once more, in a scope that others share
 )
 
 // NewName asks for a name to be given.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"remit"
+	"remit/dialect"
 	"remit/internal/engine"
 	"remit/money"
 	"remit/store"
@@ -23,9 +24,7 @@ const textBytesMax = 2 << 10
 
 // The payer of a payment that names none. The IBAN is the example of a
 // Finnish one in the ISO 13616 register.
-var demoPayer = payer{name: "Demo Payer", account: "FI2112345600000785"}
-
-type payer struct{ name, account string }
+var demoPayer = dialect.Party{Name: "Demo Payer", Account: "FI2112345600000785"}
 
 // iban is the shape of an IBAN.
 var iban = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}$`)
@@ -34,26 +33,25 @@ var iban = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}$`)
 func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 	o := c.object()
 	m, in := merchant(o), s.dialectOf(o)
-	p := remit.OpenPayment{
-		Head: s.head(m, "payments"), Keyed: remit.Keyed{Dialect: in}, Amount: amount(o),
-		State: remit.PaymentFunded, NotificationURL: s.inboxURL(m, in),
+	head := s.head(m, "payments")
+	spec := dialect.Spec{
+		Amount: amount(o), State: remit.PaymentFunded, NotificationURL: s.inboxURL(m, in), OrderReference: "order-" + head.ID,
+		Payer: demoPayer, More: map[string]json.RawMessage{},
 	}
-	p.OrderReference = "order-" + p.ID
-	o.text("order_reference", &p.OrderReference)
-	if o.text("state", (*string)(&p.State)) && !slices.Contains([]remit.PaymentState{remit.PaymentAuthorized, remit.PaymentFunded, remit.PaymentFailed}, p.State) {
+	o.text("order_reference", &spec.OrderReference)
+	if o.text("state", (*string)(&spec.State)) && !slices.Contains([]remit.PaymentState{remit.PaymentAuthorized, remit.PaymentFunded, remit.PaymentFailed}, spec.State) {
 		o.fail("state must be authorized, funded or failed")
 	}
-	if o.text("notification_url", &p.NotificationURL) && !callable(p.NotificationURL) {
+	if o.text("notification_url", &spec.NotificationURL) && !callable(spec.NotificationURL) {
 		o.fail("notification_url must be an http or https URL with a host")
 	}
-	who := &demoPayer
 	if a, ok := o.within("attributes"); ok {
-		who = attributes(a, &p.Attributes)
+		attributes(a, &spec)
 		if err := a.done(); err != nil {
 			o.fail("attributes: %s", remit.AsError(err).Detail)
 		}
 	}
-	for _, text := range []string{p.OrderReference, p.NotificationURL, p.Attributes.EndUserID} {
+	for _, text := range []string{spec.OrderReference, spec.NotificationURL, spec.EndUserID} {
 		if len(text) > textBytesMax {
 			o.fail("a text is longer than %d bytes", textBytesMax)
 		}
@@ -61,24 +59,44 @@ func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 	if err := o.done(); err != nil {
 		return nil, err
 	}
-	if who != nil {
-		if err := s.sealPayer(&p, *who); err != nil {
-			return nil, err
-		}
+	p, err := s.staged(head, in, spec)
+	if err != nil {
+		return nil, err
 	}
 	res, err := s.node.Engine.Do(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	_, err = s.settle(ctx)
-	return shown(*res.Payment), err
+	return s.shown(*res.Payment), err
+}
+
+// staged is the command that makes a payment of a dialect.
+func (s *Sandbox) staged(head remit.Head, in string, spec dialect.Spec) (p remit.OpenPayment, err error) {
+	stager, ok := s.node.Dialects[in].(dialect.Stager)
+	if !ok {
+		return p, remit.Errorf(remit.Unsupported, "", "%s has no payments that can be made here", in)
+	}
+	if p, err = stager.Stage(spec); err != nil {
+		return p, err
+	}
+	p.Head, p.Keyed.Dialect = head, in
+	bind := engine.AccountBinding(p.Merchant)
+	if p.PayerAccount, err = s.node.Vault.Seal(spec.Payer.Account, bind); err != nil {
+		return p, err
+	}
+	p.PayerName, err = s.node.Vault.Seal(spec.Payer.Name, bind)
+	return p, err
 }
 
 // shown is a payment as the control API answers it.
-func shown(p remit.Payment) any {
+func (s *Sandbox) shown(p remit.Payment) any {
+	external, all := p.ExternalID, map[string]string{p.Dialect: p.ExternalID}
+	if stager, ok := s.node.Dialects[p.Dialect].(dialect.Stager); ok {
+		external, all = stager.Names(p)
+	}
 	return map[string]any{
-		"payment_id": p.ID, "external_id": p.ExternalID, "external_ids": map[string]string{p.Dialect: p.ExternalID},
-		"merchant": p.Merchant, "state": p.State,
+		"payment_id": p.ID, "external_id": external, "external_ids": all, "merchant": p.Merchant, "state": p.State,
 	}
 }
 
@@ -100,51 +118,41 @@ func callable(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// otherAttributes have a meaning in dialects that are not all spoken here
-// yet; a payment of any other lets them pass.
+// otherAttributes are those that only some dialects understand; the others
+// let them pass.
 var otherAttributes = []string{"interface", "payment_method", "rows", "paid", "type"}
 
-// attributes reads what a dialect may need, and who pays: nil where that is
-// said to be unknown.
-func attributes(o *object, into *remit.PaymentAttributes) *payer {
+// attributes reads what a dialect may need, and who pays: nobody that we know
+// of where that is said.
+func attributes(o *object, into *dialect.Spec) {
 	o.text("end_user_id", &into.EndUserID)
-	take(o, "single_refund", "true or false", &into.SingleRefund)
+	take(o, "single_refund", "true or false", &into.Single)
 	for _, name := range otherAttributes {
-		o.raw(name)
+		if v, ok := o.raw(name); ok {
+			into.More[name] = v
+		}
 	}
-	v, ok := o.raw("payer")
-	switch {
-	case !ok:
-		return &demoPayer
-	case isNull(v):
-		return nil
+	switch v, ok := o.raw("payer"); {
+	case ok && isNull(v):
+		into.Payer = dialect.Party{}
+	case ok:
+		into.Payer = payerOf(o, v)
 	}
-	return payerOf(o, v)
 }
 
-func payerOf(o *object, v json.RawMessage) *payer {
-	var p payer
+func payerOf(o *object, v json.RawMessage) (p dialect.Party) {
 	in := read(v)
-	named, known := in.text("name", &p.name), in.text("iban", &p.account)
-	p.account = strings.ToUpper(strings.ReplaceAll(p.account, " ", ""))
+	named, known := in.text("name", &p.Name), in.text("iban", &p.Account)
+	p.Account = strings.ToUpper(strings.ReplaceAll(p.Account, " ", ""))
 	switch err := in.done(); {
 	case err != nil:
 		o.fail("payer: %s", remit.AsError(err).Detail)
-	case !named || !known || p.name == "" || len(p.name) > textBytesMax:
+	case !named || !known || p.Name == "" || len(p.Name) > textBytesMax:
 		o.fail("payer has a name and an iban, or is null")
-	case !iban.MatchString(p.account):
+	case !iban.MatchString(p.Account):
 		o.fail("payer: that is no IBAN")
 	}
-	return &p
-}
-
-func (s *Sandbox) sealPayer(p *remit.OpenPayment, who payer) (err error) {
-	bind := engine.AccountBinding(p.Merchant)
-	if p.PayerAccount, err = s.node.Vault.Seal(who.account, bind); err != nil {
-		return err
-	}
-	p.PayerName, err = s.node.Vault.Seal(who.name, bind)
-	return err
+	return p
 }
 
 // movePayment takes a payment to a state, and has that carried out what
@@ -163,7 +171,7 @@ func (s *Sandbox) movePayment(to remit.PaymentState) func(context.Context, *call
 			return nil, err
 		}
 		_, err = s.settle(ctx)
-		return shown(*res.Payment), err
+		return s.shown(*res.Payment), err
 	}
 }
 
