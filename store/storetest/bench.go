@@ -12,8 +12,8 @@ import (
 	"remit/store/relational"
 )
 
-// groupSize is how many refunds a group of a benchmark or a life has.
-const groupSize = 64
+// GroupSize is how many refunds a group of a benchmark or a life has.
+const GroupSize = 64
 
 // act runs commands as one group, one after another upon what those before
 // them left: what the engine does, and no more.
@@ -128,32 +128,32 @@ func refundOf(i, merchants int) remit.Refund {
 }
 
 func refunds(from, merchants int) (cs []remit.Command) {
-	for i := range groupSize {
+	for i := range GroupSize {
 		cs = append(cs, refundOf(from+i, merchants))
 	}
 	return cs
 }
 
-// Live takes n times groupSize refunds of one merchant through their whole
+// Live takes n times GroupSize refunds of one merchant through their whole
 // lives: accepted, sent, settled. After each group of them it calls between.
 func Live(ctx context.Context, s store.Store, n int, between func(group int)) error {
-	if err := shops(ctx, s, 1, n*groupSize); err != nil {
+	if err := shops(ctx, s, 1, n*GroupSize); err != nil {
 		return err
 	}
 	for g := range n {
-		accepted := refunds(g*groupSize, 1)
+		accepted := refunds(g*GroupSize, 1)
 		if err := act(ctx, s, accepted); err != nil {
 			return err
 		}
-		work, err := s.Claim(ctx, store.Claim{Now: epoch, Real: epoch, Lease: epoch.AddDate(1, 0, 0), Max: groupSize})
-		if err != nil || len(work) != groupSize {
+		work, err := s.Claim(ctx, store.Claim{Now: epoch, Real: epoch, Lease: epoch.AddDate(1, 0, 0), Max: GroupSize})
+		if err != nil || len(work) != GroupSize {
 			return fmt.Errorf("claimed %d: %w", len(work), err)
 		}
 		var sent, settled []remit.Command
 		for i, w := range work {
-			h := remit.Head{ID: mint(1_000_000 + g*groupSize + i), Merchant: w.Merchant, Actor: "engine", Evidence: "send"}
+			h := remit.Head{ID: mint(1_000_000 + g*GroupSize + i), Merchant: w.Merchant, Actor: "engine", Evidence: "send"}
 			sent = append(sent, remit.MarkSent{Head: h, Disbursement: remit.DisbursementID(w.Subject), Currency: "EUR", Work: w})
-			h = remit.Head{ID: mint(2_000_000 + g*groupSize + i), Merchant: w.Merchant, Actor: "rail:simulator", Evidence: "statement line"}
+			h = remit.Head{ID: mint(2_000_000 + g*GroupSize + i), Merchant: w.Merchant, Actor: "rail:simulator", Evidence: "statement line"}
 			settled = append(settled, remit.Outcome{Head: h, Disbursement: remit.DisbursementID(w.Subject), Currency: "EUR", Became: remit.BecameSettled, Work: &w})
 		}
 		for _, cs := range [][]remit.Command{sent, settled} {
@@ -167,47 +167,52 @@ func Live(ctx context.Context, s store.Store, n int, between func(group int)) er
 }
 
 // Bench measures groups of refunds through a store and, for comparison, the
-// same statements sent bare: recorded before, with no decision, no row made
-// into a value.
+// same statements sent bare.
 func Bench(b *testing.B, open func(b *testing.B) relational.Driver) {
 	for _, merchants := range []int{1, 1000} {
 		name := fmt.Sprintf("merchants=%d", merchants)
-		ready := func(b *testing.B) (relational.Driver, *relational.Store) {
-			d := open(b)
-			s := relational.New(d, relational.Options{})
-			b.Cleanup(func() { fine(b, s.Close()) })
-			fine(b, s.Migrate(b.Context()))
-			fine(b, shops(b.Context(), s, merchants, b.N*groupSize))
-			return d, s
-		}
-		groups := func(b *testing.B, s store.Store) {
-			for g := range b.N {
-				fine(b, act(b.Context(), s, refunds(g*groupSize, merchants)))
-			}
-		}
 		b.Run("store/"+name, func(b *testing.B) {
-			_, s := ready(b)
+			_, s := stocked(b, open, merchants)
 			b.ResetTimer()
-			groups(b, s)
+			groups(b, s, merchants)
 			rate(b)
 		})
-		b.Run("bare/"+name, func(b *testing.B) {
-			d, _ := ready(b)
-			tape := &recorder{Driver: d}
-			groups(b, relational.New(tape, relational.Options{}))
-			d, _ = ready(b)
-			b.ResetTimer()
-			for _, group := range tape.groups {
-				tx := d.Write()
-				for _, st := range group[:len(group)-1] {
-					fine(b, tx.Run(b.Context(), st))
-				}
-				fine(b, tx.Commit(b.Context(), group[len(group)-1]))
-				tx.Close()
-			}
-			rate(b)
-		})
+		b.Run("bare/"+name, func(b *testing.B) { BenchBare(b, open, merchants) })
 	}
+}
+
+func stocked(b *testing.B, open func(b *testing.B) relational.Driver, merchants int) (relational.Driver, *relational.Store) {
+	d := open(b)
+	s := relational.New(d, relational.Options{})
+	b.Cleanup(func() { fine(b, s.Close()) })
+	fine(b, s.Migrate(b.Context()))
+	fine(b, shops(b.Context(), s, merchants, b.N*GroupSize))
+	return d, s
+}
+
+func groups(b *testing.B, s store.Store, merchants int) {
+	for g := range b.N {
+		fine(b, act(b.Context(), s, refunds(g*GroupSize, merchants)))
+	}
+}
+
+// BenchBare measures the statements of b.N groups sent bare: recorded before,
+// with no decision, no row made into a value. It reports refunds/s.
+func BenchBare(b *testing.B, open func(b *testing.B) relational.Driver, merchants int) {
+	d, _ := stocked(b, open, merchants)
+	tape := &recorder{Driver: d}
+	groups(b, relational.New(tape, relational.Options{}), merchants)
+	d, _ = stocked(b, open, merchants)
+	b.ResetTimer()
+	for _, group := range tape.groups {
+		tx := d.Write()
+		for _, st := range group[:len(group)-1] {
+			fine(b, tx.Run(b.Context(), st))
+		}
+		fine(b, tx.Commit(b.Context(), group[len(group)-1]))
+		tx.Close()
+	}
+	rate(b)
 }
 
 func fine(b *testing.B, err error) {
@@ -217,7 +222,7 @@ func fine(b *testing.B, err error) {
 	}
 }
 
-func rate(b *testing.B) { b.ReportMetric(float64(b.N*groupSize)/b.Elapsed().Seconds(), "refunds/s") }
+func rate(b *testing.B) { b.ReportMetric(float64(b.N*GroupSize)/b.Elapsed().Seconds(), "refunds/s") }
 
 // recorder is a driver that remembers what each transaction sent, flight by
 // flight.

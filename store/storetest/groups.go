@@ -111,7 +111,7 @@ func brokenDataIsRefused(t *testing.T, s store.Store) {
 	payment := remit.Payment{ID: "p9", Merchant: acme, ExternalID: "n9", Amount: cents(5)}
 	balance := ledger.Account{ID: remit.BalanceAccount(acme, "EUR"), Currency: "EUR", Credits: 5}
 	for name, breaks := range map[string]func(*store.Writes){
-		"an amount of zero": func(w *store.Writes) {
+		"an amount below zero": func(w *store.Writes) {
 			payment := payment
 			payment.Amount.Minor = 0
 			w.Payments = []remit.Payment{payment}

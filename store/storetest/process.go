@@ -288,6 +288,10 @@ func whileHeld(t *testing.T, s store.Store, f func()) {
 	must(t, s.Update(t.Context(), locked(acme), func(*store.Have) (*store.Writes, error) { f(); return &store.Writes{}, nil }))
 }
 
+// waitMax is how long a group may take that should wait for nobody, before it
+// is said to wait.
+const waitMax = 20 * time.Second
+
 // heldIsMissing asks, without waiting, for a merchant that is held and one
 // that is not: of the first nothing is shown, its work neither, and nobody
 // waits for it.
@@ -300,7 +304,9 @@ func heldIsMissing(t *testing.T, s store.Store) {
 	holder := everything(w)
 	holder.Block = true
 	err := s.Update(t.Context(), holder, func(*store.Have) (*store.Writes, error) {
-		err := s.Update(t.Context(), wants, func(h *store.Have) (*store.Writes, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), waitMax)
+		defer cancel()
+		err := s.Update(ctx, wants, func(h *store.Have) (*store.Writes, error) {
 			_, ok := h.Merchants[globex]
 			if len(h.Merchants) != 1 || !ok {
 				t.Errorf("got merchants %v, want globex alone", h.Merchants)

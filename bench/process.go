@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// weigh measures how soon a process is ready, what it holds, and what a refund
+// takes on disk.
+func weigh(ctx context.Context, o options) (string, error) {
+	var fresh, again, idle series
+	for round := range o.rounds {
+		dir := filepath.Join(o.dir, fmt.Sprintf("sandbox-%d", round))
+		for i := range 2 {
+			took, held, err := sandbox(ctx, o.binary, dir)
+			if err != nil {
+				return "", err
+			}
+			if i == 0 {
+				fresh = append(fresh, float64(took.Milliseconds()))
+			} else {
+				again, idle = append(again, float64(took.Milliseconds())), append(idle, float64(held)/(1<<20))
+			}
+		}
+	}
+	in, err := prepare(ctx, filepath.Join(o.dir, "weigh"), o.refunds, true)
+	if err != nil {
+		return "", err
+	}
+	s, err := in.serve(ctx, o.binary)
+	if err != nil {
+		return "", err
+	}
+	defer s.stop()
+	before := onDisk(in.dir)
+	if err := errors.Join(in.send(ctx, s.address), in.settled(ctx)); err != nil {
+		return "", err
+	}
+	held, err := resident(s.cmd.Process.Pid)
+	if err != nil {
+		return "", err
+	}
+	each := float64(onDisk(in.dir)-before) / float64(o.refunds)
+	return fmt.Sprintf(`### A process
+
+| what | seen |
+|---|---|
+| sandbox ready on a fresh folder, ms | %s |
+| sandbox ready on existing data, ms | %s |
+| sandbox, idle, MiB resident | %s |
+| server after %d refunds, settled, MiB resident | %d |
+| on disk for each refund, settled, with its events and chain (SQLite), bytes | %.0f |
+`, fresh, again, idle, o.refunds, held>>20, each), nil
+}
+
+// onDisk is the size of an installation's database, in bytes.
+func onDisk(dir string) (sum int64) {
+	for _, name := range []string{"remit.db", "remit.db-wal"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
+// idleFor is how long a sandbox is left alone before it is weighed.
+const idleFor = 3 * time.Second
+
+// sandbox starts a sandbox on a folder, and tells how soon it was ready and
+// what it holds when idle, in bytes.
+func sandbox(ctx context.Context, binary, dir string) (ready time.Duration, held int64, err error) {
+	cmd := exec.CommandContext(ctx, binary, "sandbox", "--listen", "127.0.0.1:0", "--data", dir)
+	var said strings.Builder
+	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	from := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	}()
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "sandbox.json")); err == nil {
+			ready = time.Since(from)
+			break
+		}
+		if time.Since(from) > time.Minute {
+			return 0, 0, fmt.Errorf("the sandbox is not ready: %s", &said)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(idleFor)
+	held, err = resident(cmd.Process.Pid)
+	return ready, held, err
+}
