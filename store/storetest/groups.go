@@ -113,7 +113,7 @@ func brokenDataIsRefused(t *testing.T, s store.Store) {
 	for name, breaks := range map[string]func(*store.Writes){
 		"an amount below zero": func(w *store.Writes) {
 			payment := payment
-			payment.Amount.Minor = 0
+			payment.Amount.Minor = -1
 			w.Payments = []remit.Payment{payment}
 		},
 		"more refunded than was paid": func(w *store.Writes) {
