@@ -52,7 +52,8 @@ type Facts struct {
 	Merchant     Merchant
 	Answers      map[KeyRef]Answer // earlier ones, under the command's keys
 	Payment      *Payment
-	Ambiguous    bool // the name is that of several payments, and Payment is nil
+	Ambiguous    bool      // the name is that of several payments, and Payment is nil
+	Named        []Payment // all payments that have the name, oldest first
 	Disbursement *Disbursement
 	Waiting      []Disbursement // refunds of Payment that wait for its money, oldest first
 	Refunds      []Disbursement // all refunds of Payment, oldest first
@@ -105,9 +106,10 @@ type Result struct {
 	Disbursements []Disbursement // of payouts and refunds; of a payment's refunds, oldest first
 	Balances      []Balance
 	Entries       []Entry
-	More          bool      // there is more behind the last one
-	Opening       []Balance // of a report: the balances when its time begins …
-	Closing       []Balance // … and when it ends
+	Accounts      map[Sealed]string // of a question that asks for them: the accounts and names of what is answered, in clear
+	More          bool              // there is more behind the last one
+	Opening       []Balance         // of a report: the balances when its time begins …
+	Closing       []Balance         // … and when it ends
 }
 
 // subject is the id of what a command made.

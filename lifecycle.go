@@ -31,10 +31,13 @@ type OpenPayment struct {
 	Details         string // see Payment.Details
 
 	// Of, where it is set, is the payment whose payer pays this one too, from
-	// the same account; ExternalID is then empty. Judge says what the dialect
-	// has against it. It is pure.
+	// the same account: the oldest of those that have the name. ExternalID is
+	// then empty. Judge says what the dialect has against it; Fit completes the
+	// command with what follows from all that have the name, or says what the
+	// dialect has against it. Both are pure.
 	Of    Name
 	Judge func(Payment) *Error
+	Fit   func(o OpenPayment, of []Payment) (OpenPayment, *Error)
 
 	Faults []Fault
 }
@@ -65,54 +68,60 @@ var paymentPaths = map[PaymentState][]PaymentState{
 	PaymentFailed:     {PaymentFailed},
 }
 
-func (o OpenPayment) check(f Facts) error {
+// checked is the command, complete, if nothing is wrong with it.
+func (o OpenPayment) checked(f Facts) (OpenPayment, error) {
 	if len(o.Faults) > 0 {
-		return o.Faults[0].Err
+		return o, o.Faults[0].Err
 	}
 	if o.EndUser != "" && f.Merchant.Settings.Blocked(o.EndUser) {
-		return Errorf(Forbidden, ReasonEndUser, "the end user is blocked")
+		return o, Errorf(Forbidden, ReasonEndUser, "the end user is blocked")
 	}
-	if err := o.checkName(f.Payment); err != nil {
-		return err
+	o, err := o.fitted(f)
+	if err != nil {
+		return o, err
 	}
 	if _, ok := o.Amount.Currency.Digits(); !ok {
-		return Errorf(Invalid, ReasonCurrency, "there is no such currency")
+		return o, Errorf(Invalid, ReasonCurrency, "there is no such currency")
 	}
 	later := o.Later && o.Amount.Minor == 0 && o.State == PaymentOpened
 	if o.Amount.Minor <= 0 && !later {
-		return Errorf(Invalid, ReasonAmount, "the amount must be above zero")
+		return o, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
 	}
 	if _, ok := paymentPaths[o.State]; !ok {
-		return Errorf(Invalid, "", "a payment cannot begin as %q", o.State)
+		return o, Errorf(Invalid, "", "a payment cannot begin as %q", o.State)
 	}
-	return nil
+	return o, nil
 }
 
-// checkName holds what was found by the command's name against it: it must be
-// free, or be that of another payment of the same payer.
-func (o OpenPayment) checkName(found *Payment) error {
+// fitted holds what was found by the command's name against it: it must be
+// free, or be that of other payments of the same payer.
+func (o OpenPayment) fitted(f Facts) (OpenPayment, error) {
 	switch {
-	case o.Of.Text == "" && found != nil:
-		return Errorf(Conflict, "", "there is a payment of this name already")
+	case o.Of.Text == "" && len(f.Named) > 0:
+		return o, Errorf(Conflict, "", "there is a payment of this name already")
 	case o.Of.Text == "":
-		return nil
-	case found == nil || found.Dialect != o.Dialect:
-		return Errorf(NotFound, ReasonBeneficiary, "there is no such account")
+		return o, nil
+	case len(f.Named) == 0 || f.Named[0].Dialect != o.Dialect:
+		return o, Errorf(NotFound, ReasonBeneficiary, "there is no such account")
 	}
+	of, fault := f.Named[0], (*Error)(nil)
+	o.PayerAccount, o.PayerName = of.PayerAccount, of.PayerName
 	if o.Judge != nil {
-		if err := o.Judge(*found); err != nil {
-			return err
-		}
+		fault = o.Judge(of)
 	}
-	return nil
+	if o.Fit != nil && fault == nil {
+		o, fault = o.Fit(o, f.Named)
+	}
+	if fault != nil {
+		return o, fault
+	}
+	return o, nil
 }
 
 func (o OpenPayment) decide(f Facts) (Change, error) {
-	if err := o.check(f); err != nil {
+	o, err := o.checked(f)
+	if err != nil {
 		return Change{}, err
-	}
-	if o.Of.Text != "" {
-		o.PayerAccount, o.PayerName = f.Payment.PayerAccount, f.Payment.PayerName
 	}
 	x := begin(f, o.Head)
 	p := Payment{
@@ -131,7 +140,11 @@ func (o OpenPayment) decide(f Facts) (Change, error) {
 		p.ExternalID = x.name(cmp.Or(o.Naming, Number))
 	}
 	for _, n := range o.Further {
-		p.Names = append(p.Names[:len(p.Names):len(p.Names)], Name{n.Scope, x.name(n.Naming)})
+		text := p.ExternalID
+		if n.Naming != Same {
+			text = x.name(n.Naming)
+		}
+		p.Names = append(p.Names[:len(p.Names):len(p.Names)], Name{n.Scope, text})
 	}
 	x.event(string(p.ID), string(PaymentOpened))
 	for _, next := range paymentPaths[o.State] {
@@ -146,9 +159,10 @@ func (o OpenPayment) decide(f Facts) (Change, error) {
 // agrees, the money comes, it never will, it is taken back.
 type MovePayment struct {
 	Head
+	Keyed
 	Payment PaymentID
-	Name    Name // or by a name
-	To      PaymentState
+	Name    Name         // or by a name
+	To      PaymentState // "" lets it stay where it is, and only keeps what became known
 	// Details, PayerAccount and PayerName replace the payment's where they are
 	// set: what became known on the way.
 	Details      string
@@ -158,6 +172,9 @@ type MovePayment struct {
 	Amount money.Amount
 	// Only, where it is set, is the dialect whose payment it must be.
 	Only string
+	// Amend, where it is set, makes the payment's new Details from what it is
+	// now, or says why the dialect does not let it be moved. It is pure.
+	Amend func(Payment) (details string, err *Error)
 }
 
 // Header is the command's head.
@@ -165,12 +182,19 @@ func (m MovePayment) Header() Head { return m.Head }
 
 // Needs is what the decision looks at.
 func (m MovePayment) Needs() Needs {
-	return Needs{Payment: m.Payment, Name: m.Name, Waiting: true}
+	return Needs{Keys: m.refs(), Payment: m.Payment, Name: m.Name, Waiting: true}
 }
 
 // Decide moves the payment, authorizing on the way to funded where that has
 // not happened, and settles what becomes of the refunds that wait for it.
 func (m MovePayment) Decide(f Facts) (Change, error) {
+	if m.Key == "" {
+		return m.decide(f)
+	}
+	return m.under(m.Head, f, func() (Change, error) { return m.decide(f) })
+}
+
+func (m MovePayment) decide(f Facts) (Change, error) {
 	if f.Payment == nil || (m.Only != "" && f.Payment.Dialect != m.Only) {
 		return Change{}, Errorf(NotFound, "", "there is no such payment")
 	}
@@ -183,7 +207,19 @@ func (m MovePayment) Decide(f Facts) (Change, error) {
 	}
 	p.Details = cmp.Or(m.Details, p.Details)
 	p.PayerAccount, p.PayerName = cmp.Or(m.PayerAccount, p.PayerAccount), cmp.Or(m.PayerName, p.PayerName)
+	if m.Amend != nil {
+		details, err := m.Amend(p)
+		if err != nil {
+			return Change{}, err
+		}
+		p.Details = details
+	}
 	x := begin(f, m.Head)
+	if m.To == "" {
+		p.Updated = f.Now
+		x.keepPayment(p)
+		return x.c, nil
+	}
 	if m.To == PaymentFunded && p.State == PaymentOpened {
 		x.movePayment(&p, PaymentAuthorized)
 	}
@@ -210,9 +246,13 @@ func (m MovePayment) Decide(f Facts) (Change, error) {
 		}
 		x.c.Disbursements = append(x.c.Disbursements, d)
 	}
+	x.keepPayment(p)
+	return x.c, nil
+}
+
+func (x *draft) keepPayment(p Payment) {
 	x.c.Payments = []Payment{p}
 	x.c.Result.Payment = &p
-	return x.c, nil
 }
 
 // May tells whether the payment can become next.

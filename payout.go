@@ -39,8 +39,10 @@ type Payout struct {
 
 	Faults []Fault
 	// Judge, where it is set, says what the dialect finds wrong with paying the
-	// payer of this payment. It is pure.
+	// payer of this payment; Fit completes the command with what follows from
+	// it, or says so too. Both are pure.
 	Judge func(Payment) *Error
+	Fit   func(p Payout, payer Payment) (Payout, *Error)
 }
 
 // Header is the command's head.
@@ -88,6 +90,12 @@ func (p Payout) decide(f Facts) (Change, error) {
 	account, name, err := p.account(f)
 	if err != nil {
 		return Change{}, err
+	}
+	if p.Fit != nil && f.Payment != nil {
+		var fault *Error
+		if p, fault = p.Fit(p, *f.Payment); fault != nil {
+			return Change{}, fault
+		}
 	}
 	if p.EndUser != "" && f.Merchant.Settings.Blocked(p.EndUser) {
 		return Change{}, Errorf(Forbidden, ReasonEndUser, "the end user is blocked")

@@ -111,10 +111,12 @@ func (w *world) facts(n Needs) Facts {
 // findPayment looks for the payment that n names.
 func (w *world) findPayment(n Needs, f *Facts) {
 	found := 0
-	for _, p := range w.payments {
+	for _, id := range slices.Sorted(maps.Keys(w.payments)) {
+		p := w.payments[id]
 		named := n.Name.Text != "" && ((n.Name.Scope == "" && p.ExternalID == n.Name.Text) || slices.Contains(p.Names, n.Name))
 		if p.ID == n.Payment || named {
 			f.Payment = &p
+			f.Named = append(f.Named, p)
 			found++
 		}
 	}

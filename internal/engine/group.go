@@ -235,6 +235,10 @@ func (g *group) findPayment(m remit.MerchantID, n remit.Needs, f *remit.Facts) {
 	if n.Name.Text != "" {
 		ids := g.have.Names[store.ExternalRef{Merchant: m, Name: n.Name}]
 		f.Ambiguous = len(ids) > 1
+		for _, id := range ids {
+			f.Named = append(f.Named, g.have.Payments[store.PaymentRef{Merchant: m, ID: id}])
+		}
+		slices.SortFunc(f.Named, func(a, b remit.Payment) int { return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID)) })
 		if len(ids) == 1 {
 			n.Payment = ids[0]
 		}
