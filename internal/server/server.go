@@ -63,14 +63,20 @@ type Options struct {
 // Server is the handler of the public listener.
 type Server struct {
 	o        Options
-	mux      *http.ServeMux
+	mounts   []mount
 	signing  chan struct{} // a place for each signature that is being made
 	releases sync.WaitGroup
 }
 
-// New mounts the dialects. Where several listen at one path, the first takes a
-// request that says by its header that it is the dialect's; the last of them
-// takes what none does.
+// mount is where one dialect listens.
+type mount struct {
+	d   dialect.Dialect
+	mux *http.ServeMux // of patterns alone: nothing is served by it
+}
+
+// New mounts the dialects. Where several listen at one path, in whatever
+// patterns, the first takes a request that says by its header that it is the
+// dialect's; the last of them takes what none does.
 func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -78,32 +84,30 @@ func New(o Options) *Server {
 	if o.Observer == nil {
 		o.Observer = blind{}
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	at := map[string][]dialect.Dialect{}
+	s := &Server{o: o, signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	for _, d := range o.Dialects {
+		m := mount{d, http.NewServeMux()}
 		for _, r := range d.Routes() {
-			pattern := strings.TrimPrefix(r.Method+" "+r.Path, " ")
-			at[pattern] = append(at[pattern], d)
+			m.mux.HandleFunc(strings.TrimPrefix(r.Method+" "+r.Path, " "), func(http.ResponseWriter, *http.Request) {})
 		}
+		s.mounts = append(s.mounts, m)
 	}
-	for pattern, all := range at {
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(whose(all, r), w, r) })
-	}
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, plain(http.StatusNotFound, "not_found", "nothing is served at this path"))
-	})
 	return s
 }
 
 // whose is the dialect that a request speaks, of those that listen where it
-// came.
-func whose(all []dialect.Dialect, r *http.Request) dialect.Dialect {
-	for _, d := range all[:len(all)-1] {
+// came; nil where none does.
+func (s *Server) whose(r *http.Request) (d dialect.Dialect) {
+	for _, m := range s.mounts {
+		if _, pattern := m.mux.Handler(r); pattern == "" {
+			continue
+		}
+		d = m.d
 		if t, ok := d.(dialect.Teller); ok && t.Mine(r.Header) {
-			return d
+			break
 		}
 	}
-	return all[len(all)-1]
+	return d
 }
 
 // blind is an observer that looks away.
@@ -111,7 +115,13 @@ type blind struct{}
 
 func (blind) Request(string, string, time.Duration) {}
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d := s.whose(r); d != nil {
+		s.serve(d, w, r)
+		return
+	}
+	write(w, plain(http.StatusNotFound, "not_found", "nothing is served at this path"))
+}
 
 // Close waits until all that was answered has let its notifications go. The
 // engine must still run, and no request may come in any more.
