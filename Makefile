@@ -4,6 +4,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 WALKS       ?= 20000
+KILLS       ?= 200
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test race fuzz golden check soak bench docs
@@ -17,7 +18,8 @@ run: build ## start the sandbox: everything in one process, nothing to set up
 build: ## make the one binary, ./bin/remit
 	CGO_ENABLED=0 go build -trimpath -o bin/remit ./cmd/remit
 
-test: ## every test, against both stores where PostgreSQL is installed
+test: ## every test, on both stores; installs PostgreSQL and Chromium where it can
+	@bash .ci/need
 	go test -timeout 15m ./...
 
 race: ## every test, watched for data races (needs a C compiler)
@@ -39,11 +41,12 @@ check: ## vet, gofmt, staticcheck, and the modules' checksums
 	go mod verify
 	go run $(STATICCHECK) ./...
 
-soak: ## the random walks, WALKS of them instead of 1,000
-	REMIT_WALKS=$(WALKS) go test -timeout 60m -run TestNoWalkBreaksTheBooks .
+soak: ## walks, kills and mixed calls, far more of them than in `make test`
+	REMIT_WALKS=$(WALKS) go test -count=1 -timeout 120m -run 'Walk' . ./internal/engine
+	REMIT_KILLS=$(KILLS) go test -count=1 -timeout 120m -v -run 'Killed' ./test
 
-bench: ## the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## measure, and write the tables of bench/README.md anew
+	go run ./bench
 
 docs: ## write the tables of the pages anew that are made from the code
 	go test . ./cmd/remit ./internal/metrics ./rail/simulator -run Page -update
