@@ -33,14 +33,16 @@ const (
 type cli struct {
 	Config string `help:"Configuration file, in YAML. Without it the environment alone counts." type:"path" placeholder:"FILE" env:"REMIT_CONFIG"`
 
-	Serve    serveCmd    `cmd:"" help:"Answer merchants, and carry out what they ask."`
-	Sandbox  sandboxCmd  `cmd:"" help:"Everything in one process, with demo merchants and a simulated bank."`
-	Bank     bankCmd     `cmd:"" help:"The simulated bank as a process of its own."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the store's schema up to this program's."`
-	Merchant merchantCmd `cmd:"" help:"Merchants: who they are, what they have."`
-	Key      keyCmd      `cmd:"" help:"Our own keys."`
-	Ledger   ledgerCmd   `cmd:"" help:"The books."`
-	Version  versionCmd  `cmd:"" help:"Say which version this is."`
+	Serve        serveCmd        `cmd:"" help:"Answer merchants, and carry out what they ask."`
+	Sandbox      sandboxCmd      `cmd:"" help:"Everything in one process, with demo merchants and a simulated bank."`
+	Bank         bankCmd         `cmd:"" help:"The simulated bank as a process of its own."`
+	Migrate      migrateCmd      `cmd:"" help:"Bring the store's schema up to this program's."`
+	Merchant     merchantCmd     `cmd:"" help:"Merchants: who they are, what they have."`
+	Disbursement disbursementCmd `cmd:"" help:"Refunds and payouts, and what an operator can do about them."`
+	Delivery     deliveryCmd     `cmd:"" help:"Notifications to merchants."`
+	Key          keyCmd          `cmd:"" help:"Our own keys."`
+	Ledger       ledgerCmd       `cmd:"" help:"The books."`
+	Version      versionCmd      `cmd:"" help:"Say which version this is."`
 }
 
 // app is what a command may use of the world outside.
