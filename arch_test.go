@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"ledger"},
 	{"."},
 	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/pgtest"},
-	{"store/relational", "internal/page"},
+	{"store/relational", "internal/page", "internal/p521"},
 	{"dialect/*", "rail/*", "store/*"},
 	{"internal/directory", "internal/webhook", "internal/outbox", "internal/check"},
 	{"internal/engine"},
