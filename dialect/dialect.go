@@ -165,7 +165,8 @@ type (
 	// Move is a command to move a payment.
 	Move struct {
 		remit.MovePayment
-		Payer Party // where it became known on the way
+		Content []byte
+		Payer   Party // where it became known on the way
 	}
 	// Register is a command to register a beneficiary.
 	Register struct {
@@ -192,6 +193,7 @@ type Query struct {
 	Balances     bool           // Result.Balances: one for each currency that the merchant ever had
 	Entries      bool           // in the time: Result.Entries, with Opening and Closing
 	Currency     money.Currency // of Entries; "" is every one
+	Accounts     bool           // Result.Accounts: whose they are, of what is answered
 
 	From, To time.Time    // from From, and before To; zero is unbounded
 	Max      int          // of a list; 0 is QueryMax
@@ -259,6 +261,14 @@ type Spec struct {
 	// More are the attributes that only some dialects understand, as JSON
 	// values by their names. A dialect says which it does not.
 	More map[string]json.RawMessage
+}
+
+// Registrar is a dialect in which a sandbox can make the account of a
+// beneficiary known.
+type Registrar interface {
+	// Account is the command that does so. An *remit.Error says what is wrong
+	// with the account.
+	Account(Party) (Register, error)
 }
 
 // Stager is a dialect of which a sandbox can make payments, as if a payer had

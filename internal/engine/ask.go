@@ -72,7 +72,8 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 		cmd := op.Move.MovePayment
 		cmd.Head, cmd.Only = head, in
 		cmd.PayerAccount, cmd.PayerName = s.party(op.Move.Payer)
-		return cmd, remit.Keyed{}, s.err
+		key := keyed(&cmd.Keyed, op.Move.Content)
+		return cmd, key, s.err
 	case op.Cancel != nil:
 		cmd := *op.Cancel
 		cmd.Head, cmd.Only = head, in

@@ -22,6 +22,15 @@ func (e *Engine) query(ctx context.Context, m remit.MerchantID, in string, q dia
 	}
 	q.Max = cmp.Or(q.Max, dialect.QueryMax)
 	a := asked{e: e, m: m, in: in, q: q}
+	res, err := a.answer(ctx)
+	if err == nil && q.Accounts {
+		err = a.open(&res)
+	}
+	return res, err
+}
+
+func (a asked) answer(ctx context.Context) (remit.Result, error) {
+	e, m, in, q := a.e, a.m, a.in, a.q
 	switch {
 	case q.Payment.Text != "":
 		return a.payment(ctx)
@@ -46,6 +55,38 @@ func (e *Engine) query(ctx context.Context, m remit.MerchantID, in string, q dia
 		return remit.Result{Balances: balances}, err
 	}
 	return remit.Result{}, remit.Errorf(remit.Internal, "", "a question without a subject")
+}
+
+// open opens the accounts and names of all that is answered.
+func (a asked) open(res *remit.Result) error {
+	res.Accounts = map[remit.Sealed]string{}
+	payments, disbursements := slices.Clone(res.Payments), slices.Clone(res.Disbursements)
+	for _, x := range append(res.Entries, remit.Entry{Payment: res.Payment, Disbursement: res.Disbursement}) {
+		if x.Payment != nil {
+			payments = append(payments, *x.Payment)
+		}
+		if x.Disbursement != nil {
+			disbursements = append(disbursements, *x.Disbursement)
+		}
+	}
+	var sealed []remit.Sealed
+	for _, p := range payments {
+		sealed = append(sealed, p.PayerAccount, p.PayerName)
+	}
+	for _, d := range disbursements {
+		sealed = append(sealed, d.Account, d.AccountName)
+	}
+	for _, s := range sealed {
+		if _, done := res.Accounts[s]; done {
+			continue
+		}
+		text, err := a.e.cfg.Vault.Open(s, AccountBinding(a.m))
+		if err != nil {
+			return err
+		}
+		res.Accounts[s] = text
+	}
+	return nil
 }
 
 // most cuts a list that was asked for with one more than its bound.
