@@ -133,7 +133,7 @@ type Operation struct {
 	Open     *Open
 	Move     *Move
 	Cancel   *remit.Cancel
-	Proceed  *remit.Proceed
+	Proceed  *Proceed
 	Register *Register
 	Query    *Query
 	// Merchant is whose thing it is about, of a call that names no principal:
@@ -167,6 +167,11 @@ type (
 		remit.MovePayment
 		Content []byte
 		Payer   Party // where it became known on the way
+	}
+	// Proceed is a command that lets a waiting disbursement go on.
+	Proceed struct {
+		remit.Proceed
+		Payee Party // whom a payer named
 	}
 	// Register is a command to register a beneficiary.
 	Register struct {
@@ -214,6 +219,7 @@ type Occurrence struct {
 	Register     *remit.Register    // … the command that asked for it
 	Was          remit.State        // of the disbursement, before the event
 	KeyVersion   int64              // of the key that will sign
+	Key          func() []byte      // see Request.Key
 	Number       func() string      // the merchant's next ten-digit number
 	UUID         func() string      // a new one; the same however often the event is decided
 }

@@ -79,9 +79,10 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 		cmd.Head, cmd.Only = head, in
 		return cmd, remit.Keyed{}, nil
 	case op.Proceed != nil:
-		cmd := *op.Proceed
+		cmd := op.Proceed.Proceed
 		cmd.Head, cmd.Only = head, in
-		return cmd, remit.Keyed{}, nil
+		cmd.Account, cmd.AccountName = s.party(op.Proceed.Payee)
+		return cmd, remit.Keyed{}, s.err
 	}
 	return nil, remit.Keyed{}, nil
 }

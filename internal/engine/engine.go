@@ -63,7 +63,8 @@ type Config struct {
 	Directory Directory
 	Dialects  map[string]dialect.Dialect
 	Rails     map[string]rail.Rail
-	Rail      string // over which refunds leave
+	Rail      string                      // over which refunds leave
+	Key       func(dialect string) []byte // see dialect.Request.Key; nil is none
 	Caller    Caller
 	Now       func() time.Time                     // of the business clock
 	Real      func() time.Time                     // of the real clock: leases
@@ -114,6 +115,9 @@ func New(cfg Config) *Engine {
 	}
 	if cfg.Sleep == nil {
 		cfg.Sleep = sleep
+	}
+	if cfg.Key == nil {
+		cfg.Key = func(string) []byte { return nil }
 	}
 	if cfg.Lanes == 0 {
 		cfg.Lanes = lanesDefault

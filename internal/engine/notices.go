@@ -27,6 +27,7 @@ func (g *group) notices(j *job, c *remit.Change, was map[string]remit.State) {
 			continue
 		}
 		o.KeyVersion = g.e.cfg.Directory.KeyVersion(name)
+		o.Key = func() []byte { return g.e.cfg.Key(name) }
 		o.Number = func() string {
 			c.Merchant.Numbers++
 			return g.e.number(c.Merchant.ID)(c.Merchant.Numbers)

@@ -94,7 +94,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.Engine = engine.New(engine.Config{
 		Store: cfg.Store, Vault: v, Directory: n.Directory, Dialects: n.Dialects, Rails: n.Rails, Rail: cfg.Rails[0].Name(),
-		Caller: cfg.Caller, Now: cfg.Clock.Now, Real: cfg.Real, NewID: cfg.NewID, Lanes: cfg.Lanes,
+		Key: n.RequestKey, Caller: cfg.Caller, Now: cfg.Clock.Now, Real: cfg.Real, NewID: cfg.NewID, Lanes: cfg.Lanes,
 		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed,
 	})
 	n.send, n.deliver = n.loop(remit.WorkSend, sendWorkers), n.loop(remit.WorkDeliver, deliverWorkers)
