@@ -67,6 +67,12 @@ func (a *Audit) Add(t Transfer) error {
 // Transfers is how many transfers were added.
 func (a *Audit) Transfers() int { return a.count }
 
+// Posted is a transfer that moved money and that no other has undone.
+func (a *Audit) Posted(id string) (Transfer, bool) {
+	t, ok := a.posted[id]
+	return t, ok
+}
+
 // OpenHolds are the holds that no transfer has ended, by id.
 func (a *Audit) OpenHolds() map[string]Transfer { return a.holds }
 

@@ -61,12 +61,26 @@ type checker struct {
 	seq      int64
 	link     string
 	states   map[string]string // of each subject, by its events
-	payments map[remit.PaymentID]remit.Payment
-	sums     map[remit.PaymentID]sum // what the disbursements make of each payment
-	holds    map[string]bool         // that a disbursement accounts for
+	payments map[remit.PaymentID]*count
+	holds    map[string]bool // that a disbursement accounts for
 }
 
-type sum struct{ refunded, live, waiting int64 }
+// count is what a payment says of its refunds, less what these make of it: in
+// the end nothing may be left.
+type count struct {
+	currency                money.Currency
+	refunded, live, waiting int64
+	portions                map[string]int64 // nil where it has none
+}
+
+func (n *count) settled() bool {
+	for _, left := range n.portions {
+		if left != 0 {
+			return false
+		}
+	}
+	return n.refunded == 0 && n.live == 0 && n.waiting == 0
+}
 
 func (c *checker) broken(format string, args ...any) {
 	c.r.Faults++
@@ -79,7 +93,7 @@ func (c *checker) merchant(m remit.Merchant) error {
 	c.r.Merchants++
 	c.m, c.audit, c.seq, c.link = m, ledger.NewAudit(remit.MayGoNegative), 0, ""
 	c.states, c.holds = map[string]string{}, map[string]bool{}
-	c.payments, c.sums = map[remit.PaymentID]remit.Payment{}, map[remit.PaymentID]sum{}
+	c.payments = map[remit.PaymentID]*count{}
 	return nil
 }
 
@@ -116,12 +130,25 @@ func (c *checker) event(e remit.Event) error {
 }
 
 func (c *checker) payment(p remit.Payment) error {
-	c.payments[p.ID] = p
+	n := &count{currency: p.Amount.Currency, refunded: p.RefundedMinor, live: p.RefundsLive, waiting: p.RefundsWaiting}
+	for _, x := range p.Portions {
+		if n.portions == nil {
+			n.portions = map[string]int64{}
+		}
+		n.portions[x.Name] += x.RefundedMinor
+		if x.RefundedMinor < 0 || x.RefundedMinor > x.Minor {
+			c.broken("payment %s has %d refunded of its portion %s of %d", p.ID, x.RefundedMinor, x.Name, x.Minor)
+		}
+	}
+	c.payments[p.ID] = n
 	if got := c.states[string(p.ID)]; got != string(p.State) {
 		c.broken("payment %s is %s, its events say %q", p.ID, p.State, got)
 	}
 	if p.RefundedMinor < 0 || p.RefundedMinor > p.Amount.Minor {
 		c.broken("payment %s of %d has %d refunded", p.ID, p.Amount.Minor, p.RefundedMinor)
+	}
+	if t, ok := c.audit.Posted(p.Funding); p.State == remit.PaymentFunded && (!ok || t.Amount != p.Amount) {
+		c.broken("payment %s is of %s, and %s came in for it", p.ID, p.Amount, t.Amount)
 	}
 	return nil
 }
@@ -130,17 +157,11 @@ func (c *checker) disbursement(d remit.Disbursement) error {
 	if got := c.states[string(d.ID)]; got != string(d.State) {
 		c.broken("disbursement %s is %s, its events say %q", d.ID, d.State, got)
 	}
-	if d.Kind == remit.KindRefund && d.Live() {
-		s := c.sums[d.Payment]
-		s.refunded += d.Amount.Minor
-		s.live++
-		if d.State == remit.Waiting && d.WaitingFor == remit.WaitFunding {
-			s.waiting++
-		}
-		c.sums[d.Payment] = s
+	if d.Kind == remit.KindRefund {
+		c.refund(d)
 	}
-	if p, ok := c.payments[d.Payment]; d.Kind == remit.KindRefund && (!ok || p.Amount.Currency != d.Amount.Currency) {
-		c.broken("disbursement %s refunds payment %q, which is not there in %s", d.ID, d.Payment, d.Amount.Currency)
+	if t, ok := c.audit.Posted(d.Paid); d.State == remit.Settled && (!ok || t.Amount != d.Amount) {
+		c.broken("disbursement %s is of %s, and %s was paid", d.ID, d.Amount, t.Amount)
 	}
 	hold, open := c.audit.OpenHolds()[d.Hold]
 	held := d.Holds()
@@ -155,15 +176,38 @@ func (c *checker) disbursement(d remit.Disbursement) error {
 	return nil
 }
 
+// refund takes a refund off what its payment says.
+func (c *checker) refund(d remit.Disbursement) {
+	n, ok := c.payments[d.Payment]
+	if !ok || n.currency != d.Amount.Currency {
+		c.broken("disbursement %s refunds payment %q, which is not there in %s", d.ID, d.Payment, d.Amount.Currency)
+		return
+	}
+	if !d.Live() {
+		return
+	}
+	n.refunded -= d.Amount.Minor
+	n.live--
+	if d.State == remit.Waiting && d.WaitingFor == remit.WaitFunding {
+		n.waiting--
+	}
+	for _, x := range d.Portions {
+		if n.portions == nil {
+			n.portions = map[string]int64{}
+		}
+		n.portions[x.Name] -= x.Minor
+	}
+}
+
 // accounts comes last: by now all of the merchant has been seen.
 func (c *checker) accounts(_ remit.MerchantID, stored []ledger.Account) error {
 	if c.m.Seq != c.seq || c.m.Head != c.link {
 		c.broken("its row stands at event %d, its events end at %d, or at another link", c.m.Seq, c.seq)
 	}
-	for id, p := range c.payments {
-		if s := c.sums[id]; s.refunded != p.RefundedMinor || s.live != p.RefundsLive || s.waiting != p.RefundsWaiting {
-			c.broken("payment %s counts %d refunded by %d (%d waiting), its refunds make %d by %d (%d)",
-				id, p.RefundedMinor, p.RefundsLive, p.RefundsWaiting, s.refunded, s.live, s.waiting)
+	for id, n := range c.payments {
+		if !n.settled() {
+			c.broken("payment %s differs from its refunds by %d, in their number by %d (%d waiting), in its portions by %v",
+				id, n.refunded, n.live, n.waiting, n.portions)
 		}
 	}
 	for id := range c.audit.OpenHolds() {
