@@ -66,7 +66,7 @@ func newWorld(t *testing.T, b Bench) *world {
 	w.engine = engine.New(engine.Config{
 		Store: s, Vault: w.vault, Directory: keys{w}, Rails: map[string]rail.Rail{}, Rail: railName,
 		Dialects: map[string]dialect.Dialect{b.Dialect.Name(): b.Dialect}, Key: func(string) []byte { return RequestKey },
-		Now:      func() time.Time { return w.now }, Real: func() time.Time { return w.now },
+		Now: func() time.Time { return w.now }, Real: func() time.Time { return w.now },
 		NewID: func(remit.MerchantID) string { w.commands++; return fmt.Sprintf("%019d", w.commands) },
 	})
 	t.Cleanup(w.engine.Close)
