@@ -21,15 +21,18 @@ type method struct {
 }
 
 var methods = map[string]method{
-	"Refund": refund,
+	"AccountPayout":   accountPayout,
+	"Refund":          refund,
+	"RegisterAccount": registerAccount,
 }
 
 // call is one request, taken apart once.
 type call struct {
-	refused    bool   // not a POST
-	unreadable bool   // the body, so that what follows on the connection is not to be trusted
-	fault      error  // what is wrong with the envelope
-	name       string // of the method
+	refused    bool           // not a POST
+	unreadable bool           // the body, so that what follows on the connection is not to be trusted
+	fault      error          // what is wrong with the envelope
+	settings   remit.Settings // of the caller, once it is known
+	name       string         // of the method
 	uuid       string
 	signature  string
 	data       value
@@ -101,6 +104,7 @@ func (c *call) Claim() (dialect.Principal, error) {
 // Verify asks the questions about the caller in the provider's order.
 // docs/spec/trustly-eu.md#62-order-of-checks.
 func (c *call) Verify(who dialect.Caller) error {
+	c.settings = who.Settings
 	password, _ := c.data.get("Password").scalar()
 	same := who.Secret != nil && who.Secret(secretName, password)
 	key := usable(who.PublicKeys)

@@ -8,6 +8,18 @@ type problem struct {
 	name string
 }
 
+// Reasons of refusals that only this API tells apart.
+const (
+	reasonEndUserNull  remit.Reason = "end_user_null"
+	reasonMessageNull  remit.Reason = "message_null"
+	reasonMessage      remit.Reason = "message_malformed"
+	reasonEndUser      remit.Reason = "end_user_malformed"
+	reasonNotification remit.Reason = "notification_url"
+	reasonNotSecure    remit.Reason = "notification_url_not_secure"
+	reasonAttribute    remit.Reason = "attribute"
+	reasonBankAccount  remit.Reason = "bank_account"
+)
+
 // fault is what a problem is looked up by; a code without a reason stands for
 // all of its reasons that have no line of their own.
 type fault struct {
@@ -22,20 +34,31 @@ var problems = map[fault]problem{
 	{remit.Invalid, ""}:                              {"623", "ERROR_INVALID_PARAMETERS"},
 	{remit.Invalid, remit.ReasonAmount}:              {"615", "ERROR_INVALID_AMOUNT"},
 	{remit.Invalid, remit.ReasonCurrency}:            {"622", "ERROR_INVALID_CURRENCY_CODE"},
+	{remit.Invalid, reasonBankAccount}:               {"624", "ERROR_INVALID_BANK_ACCOUNT_NUMBER"},
+	{remit.Invalid, reasonEndUserNull}:               {"696", "ERROR_ENDUSERID_IS_NULL"},
+	{remit.Invalid, reasonMessageNull}:               {"697", "ERROR_MESSAGEID_IS_NULL"},
+	{remit.Invalid, reasonMessage}:                   {"704", "ERROR_MALFORMED_MESSAGEID"},
+	{remit.Invalid, reasonNotification}:              {"705", "ERROR_MALFORMED_NOTIFICATIONURL"},
+	{remit.Invalid, reasonEndUser}:                   {"706", "ERROR_MALFORMED_ENDUSERID"},
+	{remit.Invalid, reasonAttribute}:                 {"717", "ERROR_INVALID_ORDER_ATTRIBUTE"},
+	{remit.Invalid, reasonNotSecure}:                 {"734", "ERROR_NOT_SECURE_NOTIFICATIONURL"},
 	{remit.Unauthenticated, ""}:                      {"616", "ERROR_INVALID_CREDENTIALS"},
 	{remit.Unauthenticated, remit.ReasonSignature}:   {"636", "ERROR_UNABLE_TO_VERIFY_RSA_SIGNATURE"},
 	{remit.Unauthenticated, remit.ReasonNoPublicKey}: {"639", "ERROR_NO_PUBLIC_KEY"},
 	{remit.Forbidden, ""}:                            {"602", "ERROR_FUNCTION_ACCESS_DENIED"},
 	{remit.Forbidden, remit.ReasonAddress}:           {"607", "ERROR_HOST_ACCESS_DENIED"},
 	{remit.Forbidden, remit.ReasonDisabled}:          {"718", "ERROR_DISABLED_USER"},
+	{remit.Forbidden, remit.ReasonEndUser}:           {"638", "ERROR_ENDUSER_IS_BLOCKED"},
 	{remit.NotFound, ""}:                             {"655", "ERROR_INVALID_ORDER_ID"},
 	{remit.NotFound, remit.ReasonMalformedID}:        {"620", "ERROR_UNKNOWN"},
+	{remit.NotFound, remit.ReasonBeneficiary}:        {"624", "ERROR_INVALID_BANK_ACCOUNT_NUMBER"},
 	{remit.Conflict, ""}:                             {"620", "ERROR_UNKNOWN"},
 	{remit.Conflict, remit.ReasonPaymentFailed}:      {"671", "ERROR_DEPOSIT_NOT_CAPTURED_OR_SETTLED"},
 	{remit.Conflict, remit.ReasonNotFunded}:          {"671", "ERROR_DEPOSIT_NOT_CAPTURED_OR_SETTLED"}, // D5
 	{remit.Conflict, remit.ReasonSingleRefund}:       {"672", "ERROR_MULTIPLE_REFUND_ATTEMPT"},
 	{remit.Conflict, remit.ReasonRefundWaiting}:      {"716", "ERROR_REFUND_PENDING"},
 	{remit.KeyReused, ""}:                            {"688", "ERROR_DUPLICATE_UUID"},
+	{remit.KeyReused, remit.ReasonOrderReference}:    {"637", "ERROR_DUPLICATE_MESSAGE_ID"},
 	{remit.InFlight, ""}:                             {"620", "ERROR_UNKNOWN"},
 	{remit.Exceeds, ""}:                              {"670", "ERROR_REFUND_EXCEED_DEPOSIT_VOLUME"},
 	{remit.Exceeds, remit.ReasonRefundedWhole}:       {"604", "ERROR_DUPLICATE_BANK_WITHDRAWAL"}, // D4
