@@ -269,6 +269,14 @@ type Spec struct {
 	More map[string]json.RawMessage
 }
 
+// Listener is a dialect in which a merchant's reply to a notification can ask
+// for something.
+type Listener interface {
+	// Heard is what a reply asks that has acknowledged a notice: an empty
+	// operation where it asks nothing. It may be heard again.
+	Heard(remit.Notice, Reply, Caller) Operation
+}
+
 // Registrar is a dialect in which a sandbox can make the account of a
 // beneficiary known.
 type Registrar interface {

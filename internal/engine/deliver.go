@@ -36,17 +36,40 @@ func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
 	if err != nil {
 		return err
 	}
-	try, err := e.try(ctx, speaks, d, out, to)
+	try, reply, err := e.try(ctx, speaks, d, out, to)
 	if errors.Is(err, webhook.ErrBusy) {
 		_, err = e.Do(ctx, remit.PutOff{Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Again: busyAgain})
 		return err
 	}
 	e.cfg.Hook(PointDelivered)
+	if try.Problem == "" {
+		if err := e.heed(ctx, speaks, d, reply, to); err != nil {
+			return err
+		}
+	}
 	wait, more := speaks.Retry(d.Notice, d.Tries+1)
 	_, err = e.Do(ctx, remit.RecordTry{
 		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Try: try, Again: wait, More: more,
 	})
 	return err
+}
+
+// heed carries out what a merchant's reply to a notification asks for. It
+// comes before the try is kept: after a crash the merchant is told again and
+// answers the same, and what was carried out is refused.
+func (e *Engine) heed(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, r dialect.Reply, to dialect.Caller) error {
+	l, ok := speaks.(dialect.Listener)
+	if !ok {
+		return nil
+	}
+	res, err := e.Ask(ctx, d.Merchant, d.Dialect, "reply:"+d.ID.String(), l.Heard(d.Notice, r, to))
+	if refused, ok := errors.AsType[*remit.Error](err); ok && !refused.Code.Transient() {
+		return nil
+	}
+	if err != nil || len(res.Owed) == 0 {
+		return err
+	}
+	return e.Release(ctx, d.Merchant, res.Owed)
 }
 
 // busyAgain is when a delivery is made whose host had too many calls running.
@@ -56,7 +79,7 @@ const busyAgain = time.Second
 // kept, in bytes.
 const responseBytesMax = 2 << 10
 
-func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, out dialect.Outgoing, to dialect.Caller) (remit.Try, error) {
+func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, out dialect.Outgoing, to dialect.Caller) (remit.Try, dialect.Reply, error) {
 	t := remit.Try{At: e.now()}
 	reply, took, err := e.cfg.Caller.Send(ctx, d.Notice.URL, out)
 	t.Took = took.Truncate(time.Microsecond)
@@ -69,7 +92,7 @@ func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delive
 		t.Problem, result = text(err.Error()), "refused"
 	}
 	e.cfg.Observer.Delivery(d.Dialect, d.Notice.Kind, result, took)
-	return t, err
+	return t, reply, err
 }
 
 // text makes what a stranger sent fit to be kept: short, valid, without NUL.

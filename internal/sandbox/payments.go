@@ -201,18 +201,31 @@ func (s *Sandbox) payment(ctx context.Context, name string) (p remit.Payment, er
 	return p, remit.Errorf(remit.Conflict, "", "two merchants have a payment %q", name)
 }
 
-// openAccount would make a beneficiary's account. No dialect that is spoken
-// can pay one out yet.
-func (s *Sandbox) openAccount(_ context.Context, c *call) (any, error) {
+// openAccount makes the account of a beneficiary known in a dialect that keeps
+// such accounts.
+func (s *Sandbox) openAccount(ctx context.Context, c *call) (any, error) {
 	o := c.object()
-	merchant(o)
-	in := s.dialectOf(o)
-	var account, holder string
-	if !o.text("iban", &account) || !o.text("holder", &holder) {
+	m, in := merchant(o), s.dialectOf(o)
+	var p dialect.Party
+	if !o.text("iban", &p.Account) || !o.text("holder", &p.Name) || p.Name == "" || len(p.Name) > textBytesMax {
 		o.fail("iban and holder are required")
 	}
 	if err := o.done(); err != nil {
 		return nil, err
 	}
-	return nil, remit.Errorf(remit.Unsupported, "", "%s cannot pay out to an account here: only refunds leave", in)
+	registrar, ok := s.node.Dialects[in].(dialect.Registrar)
+	if !ok {
+		return nil, remit.Errorf(remit.Unsupported, "", "%s has no accounts of beneficiaries", in)
+	}
+	p.Account = strings.ToUpper(strings.ReplaceAll(p.Account, " ", ""))
+	r, err := registrar.Account(p)
+	if err != nil {
+		return nil, err
+	}
+	r.Keyed.Dialect = in
+	res, err := s.node.Engine.Ask(ctx, m, in, "control:accounts", dialect.Operation{Register: &r})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"account_id": res.Beneficiary.ID, "merchant": m}, nil
 }
