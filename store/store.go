@@ -49,9 +49,9 @@ type Store interface {
 	// Merchants lists all merchants by id.
 	Merchants(ctx context.Context) ([]remit.Merchant, error)
 
-	// Disbursements lists a merchant's, oldest first, at most f.Max.
+	// Disbursements lists a merchant's, at most f.Max.
 	Disbursements(ctx context.Context, f Filter) ([]remit.Disbursement, error)
-	// Payments lists a merchant's, oldest first, at most f.Max.
+	// Payments lists a merchant's, at most f.Max.
 	Payments(ctx context.Context, f PaymentFilter) ([]remit.Payment, error)
 	// EventsIn lists a merchant's events with transfers that fall into a time,
 	// in order, at most s.Max.
@@ -62,6 +62,15 @@ type Store interface {
 	// Deliveries lists a merchant's deliveries that tell of one subject, or in
 	// one state, with their tries, in order.
 	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivered, error)
+	// Find lists what of a merchant's answers to a text or an amount, newest
+	// first, at most f.Max of each kind.
+	Find(ctx context.Context, f Search) ([]remit.Payment, []remit.Disbursement, error)
+	// Recent lists a merchant's newest events below a number, or its newest of
+	// all for 0, with the transfers, newest first.
+	Recent(ctx context.Context, m remit.MerchantID, below int64, max int) ([]remit.Event, error)
+	// Totals adds up a merchant's money of a time, by day and currency, in
+	// order.
+	Totals(ctx context.Context, f TotalsFilter) ([]Total, error)
 
 	// Credential finds whose a principal is; false if nobody's.
 	Credential(ctx context.Context, dialect, principal string) (Credential, bool, error)
@@ -234,26 +243,32 @@ type Backlog struct {
 }
 
 // Filter chooses disbursements of one merchant. Members that are empty choose
-// all.
+// all. They come oldest first.
 type Filter struct {
 	Merchant remit.MerchantID
+	Kind     remit.Kind
 	Payment  remit.PaymentID
 	External string // a payment's name of scope "", or the disbursement's own
 	State    remit.State
 	Dialect  string
+	Underway bool      // only those whose sending is work still, or that are stuck: all that are accepted or sent
+	Stuck    bool      // only those of which nobody could tell what became of them
 	From, To time.Time // when it was made: from From, and before To
+	Ended    time.Time // only those that failed, were canceled or came back, from Ended on
 	After    remit.DisbursementID
+	Newest   bool // newest first; After goes on to older ones then
 	Max      int
 }
 
 // PaymentFilter chooses payments of one merchant. Members that are empty
-// choose all.
+// choose all. They come oldest first.
 type PaymentFilter struct {
 	Merchant remit.MerchantID
 	Dialect  string
 	State    remit.PaymentState
 	From, To time.Time // when it was opened: from From, and before To
 	After    remit.PaymentID
+	Newest   bool // newest first; After goes on to older ones then
 	Max      int
 }
 
@@ -268,9 +283,48 @@ type Span struct {
 // DeliveryFilter chooses deliveries of one merchant.
 type DeliveryFilter struct {
 	Merchant remit.MerchantID
+	ID       remit.WorkID // one of them
 	Subject  string
 	State    remit.DeliveryState
+	Underway bool         // only those that are work still: all that are due
+	After    remit.WorkID // behind this one, in the order of the list
+	Newest   bool         // newest first
 	Max      int
+}
+
+// Search is a text that people look for, or an amount.
+type Search struct {
+	Merchant remit.MerchantID
+	// Text is an id of ours, a name in a dialect, or the merchant's own
+	// reference. Where it is "" the amount counts.
+	Text   string
+	Amount money.Amount // in any currency where it says none
+	Max    int
+}
+
+// Flow is a direction of money in totals.
+type Flow string
+
+// The flows. A day is that of UTC.
+const (
+	FlowIn   Flow = "in"   // payments, by the day when their money came
+	FlowOut  Flow = "out"  // disbursements, by the day when they were asked for
+	FlowBack Flow = "back" // of those, what failed, was canceled or came back: by the day when it was asked for
+)
+
+// TotalsFilter chooses what is added up.
+type TotalsFilter struct {
+	Merchant remit.MerchantID
+	Flow     Flow
+	From, To time.Time // from From, and before To
+}
+
+// Total is the sum of one day in one currency.
+type Total struct {
+	Day      time.Time // when it began
+	Currency money.Currency
+	Count    int64
+	Minor    int64
 }
 
 // Delivered is a delivery with its tries.

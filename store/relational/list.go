@@ -69,9 +69,29 @@ func of(table, columns string, m remit.MerchantID) *query {
 	return &query{"SELECT " + columns + " FROM " + table + " WHERE merchant_id = $1", []any{string(m)}}
 }
 
-// Disbursements lists a merchant's, oldest first.
+// page goes through rows in the order of a time and the id, from behind the row
+// of one id, if there is one.
+func (q *query) page(table, at, after string, newest bool, max int) {
+	than, order := ">", at+", id"
+	if newest {
+		than, order = "<", at+" DESC, id DESC"
+	}
+	q.and(after != "", "("+at+", id) "+than+" (SELECT "+at+", id FROM "+table+" WHERE merchant_id = $1 AND id = ?)", after)
+	q.limit(order, max)
+}
+
+// Disbursements lists a merchant's. What an index is made for is said in the
+// words of its definition.
 func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disbursement, error) {
 	q := of("disbursements", disbursementColumns, f.Merchant)
+	q.and(f.Kind == remit.KindPayout, "kind = 'payout'")
+	q.and(f.Kind != remit.KindPayout && f.Kind != "", "kind = ?", string(f.Kind))
+	q.and(f.State == remit.Waiting, "waiting_for <> ''")
+	q.and(f.State == remit.Failed || f.State == remit.Canceled || f.State == remit.Returned, "ended > 0")
+	q.and(!f.Ended.IsZero(), "ended > 0 AND ended >= ?", micros(f.Ended))
+	q.and(f.Stuck, "stuck = 1")
+	q.and(f.Underway, `id IN (SELECT order_key FROM work WHERE merchant_id = $1 AND kind = 'send'
+		UNION ALL SELECT id FROM disbursements WHERE merchant_id = $1 AND stuck = 1)`)
 	q.and(f.Payment != "", "payment = ? AND payment <> ''", string(f.Payment))
 	q.and(f.External != "", `((external_id = ? AND external_id <> '') OR (payment <> '' AND payment IN
 		(SELECT id FROM payments WHERE merchant_id = $1 AND external_id = ?)))`, f.External, f.External)
@@ -79,20 +99,18 @@ func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disb
 	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
 	q.and(!f.From.IsZero(), "created >= ?", micros(f.From))
 	q.and(!f.To.IsZero(), "created < ?", micros(f.To))
-	q.and(f.After != "", "(created, id) > (SELECT created, id FROM disbursements WHERE merchant_id = $1 AND id = ?)", string(f.After))
-	q.limit("created, id", f.Max)
+	q.page("disbursements", "created", string(f.After), f.Newest, f.Max)
 	return all(ctx, s, scanDisbursement, q.text, q.args...)
 }
 
-// Payments lists a merchant's, oldest first.
+// Payments lists a merchant's.
 func (s *Store) Payments(ctx context.Context, f store.PaymentFilter) ([]remit.Payment, error) {
 	q := of("payments", paymentColumns, f.Merchant)
 	q.and(f.State != "", "state = ?", string(f.State))
 	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
 	q.and(!f.From.IsZero(), "opened >= ?", micros(f.From))
 	q.and(!f.To.IsZero(), "opened < ?", micros(f.To))
-	q.and(f.After != "", "(opened, id) > (SELECT opened, id FROM payments WHERE merchant_id = $1 AND id = ?)", string(f.After))
-	q.limit("opened, id", f.Max)
+	q.page("payments", "opened", string(f.After), f.Newest, f.Max)
 	return all(ctx, s, scanPayment, q.text, q.args...)
 }
 
@@ -138,20 +156,33 @@ func (s *Store) Events(ctx context.Context, m remit.MerchantID, subject string) 
 
 // Deliveries lists a merchant's deliveries with their tries, in order.
 func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]store.Delivered, error) {
-	const chosen = `FROM deliveries WHERE merchant_id = $1 AND (CAST($2 AS TEXT) = '' OR subject = $2)
-		AND (CAST($3 AS TEXT) = '' OR state = $3) ORDER BY seq, n LIMIT $4`
-	args := []any{string(f.Merchant), f.Subject, string(f.State), int64(f.Max)}
+	than, order := ">", "seq, n"
+	if f.Newest {
+		than, order = "<", "seq DESC, n DESC"
+	}
+	chosen := func(columns string) *query {
+		q := of("deliveries", columns, f.Merchant)
+		q.and(f.ID != remit.WorkID{}, "seq = ? AND n = ?", f.ID.Seq, f.ID.N)
+		q.and(f.Subject != "", "subject = ?", f.Subject)
+		q.and(f.State == remit.DeliveryDead, "state = 'dead'")
+		q.and(f.State != remit.DeliveryDead && f.State != "", "state = ?", string(f.State))
+		q.and(f.Underway, "(seq, n) IN (SELECT seq, n FROM work WHERE merchant_id = $1 AND kind = 'deliver')")
+		q.and(f.After != remit.WorkID{}, "(seq, n) "+than+" (?, ?)", f.After.Seq, f.After.N)
+		q.limit(order, f.Max)
+		return q
+	}
 	var ds []store.Delivered
 	at := map[remit.WorkID]int{}
-	deliveries := Statement{Text: "SELECT " + deliveryColumns + " " + chosen, Args: args, Row: func(r Row) error {
+	list, ids := chosen(deliveryColumns), chosen("seq, n")
+	deliveries := Statement{Text: list.text, Args: list.args, Row: func(r Row) error {
 		d, err := scanDelivery(r)
 		at[d.ID] = len(ds)
 		ds = append(ds, store.Delivered{Delivery: d})
 		return err
 	}}
 	tries := Statement{
-		Text: "SELECT " + tryColumns + " FROM tries WHERE merchant_id = $1 AND (seq, n) IN (SELECT seq, n " + chosen + ") ORDER BY seq, n, i",
-		Args: args,
+		Text: "SELECT " + tryColumns + " FROM tries WHERE merchant_id = $1 AND (seq, n) IN (SELECT seq, n FROM (" + ids.text + ") chosen) ORDER BY seq, n, i",
+		Args: ids.args,
 		Row: func(r Row) error {
 			t, err := scanTry(r)
 			if i, ok := at[t.Delivery]; ok {
