@@ -66,15 +66,18 @@ type Config struct {
 	Rail      string                      // over which refunds leave
 	Key       func(dialect string) []byte // see dialect.Request.Key; nil is none
 	Caller    Caller
-	Now       func() time.Time                     // of the business clock
-	Real      func() time.Time                     // of the real clock: leases
-	NewID     func(remit.MerchantID) string        // 19 of [0-9a-z]
-	Lanes     int                                  // how many groups run side by side; 0 is one
-	Observer  Observer                             // nil observes nothing
-	Log       *slog.Logger                         // nil logs nothing
-	Hook      func(point string)                   // for crash tests: called at each point named in Points; nil does nothing
-	Settings  func(remit.MerchantID)               // told of each merchant whose settings changed; nil tells nobody
-	Sleep     func(context.Context, time.Duration) // between tries of a group; nil is real sleep
+	Now       func() time.Time              // of the business clock
+	Real      func() time.Time              // of the real clock: leases
+	NewID     func(remit.MerchantID) string // 19 of [0-9a-z]
+	Lanes     int                           // how many groups run side by side; 0 is one
+	// LinesAtOnce is how many lines of a statement are carried out side by
+	// side; 0 is one.
+	LinesAtOnce int
+	Observer    Observer                             // nil observes nothing
+	Log         *slog.Logger                         // nil logs nothing
+	Hook        func(point string)                   // for crash tests: called at each point named in Points; nil does nothing
+	Settings    func(remit.MerchantID)               // told of each merchant whose settings changed; nil tells nobody
+	Sleep       func(context.Context, time.Duration) // between tries of a group; nil is real sleep
 }
 
 // The points at which Config.Hook is called.

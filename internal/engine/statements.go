@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"remit"
 	"remit/rail"
@@ -32,14 +33,19 @@ func (e *Engine) ReadStatements(ctx context.Context, name string) (int, error) {
 		if err != nil {
 			return read, err
 		}
-		n, last, err := e.readSome(ctx, name, r, after)
-		read += n
-		if n > 0 {
-			if kept := e.cfg.Store.SetCursor(ctx, cursor(name), last); kept != nil {
+		lines, err := next(ctx, r, after)
+		if len(lines) > 0 {
+			// What was carried out and is read again is nothing new: so the
+			// place is kept only behind lines of which none failed.
+			if failed := e.lines(ctx, name, lines); failed != nil {
+				return read, errors.Join(err, failed)
+			}
+			if kept := e.cfg.Store.SetCursor(ctx, cursor(name), lines[len(lines)-1].Cursor); kept != nil {
 				return read, errors.Join(err, kept)
 			}
+			read += len(lines)
 		}
-		if err != nil || n < statementsMax {
+		if err != nil || len(lines) < statementsMax {
 			return read, err
 		}
 	}
@@ -47,20 +53,46 @@ func (e *Engine) ReadStatements(ctx context.Context, name string) (int, error) {
 
 func cursor(name string) string { return "statements/" + name }
 
-func (e *Engine) readSome(ctx context.Context, name string, r rail.Reporter, after string) (n int, last string, err error) {
+// next is the next lines of a statement, with those before an error.
+func next(ctx context.Context, r rail.Reporter, after string) (lines []rail.Statement, err error) {
 	for line, err := range r.Statements(ctx, after) {
 		if err != nil {
-			return n, last, err
+			return lines, err
 		}
-		if err := e.line(ctx, name, line); err != nil {
-			return n, last, err
-		}
-		n, last = n+1, line.Cursor
-		if n == statementsMax {
+		if lines = append(lines, line); len(lines) == statementsMax {
 			break
 		}
 	}
-	return n, last, nil
+	return lines, nil
+}
+
+// lines carries out lines, some side by side; those of one instruction one
+// after another.
+func (e *Engine) lines(ctx context.Context, name string, lines []rail.Statement) error {
+	var order []string
+	of := map[string][]rail.Statement{}
+	for _, l := range lines {
+		if of[l.EndToEndID] == nil {
+			order = append(order, l.EndToEndID)
+		}
+		of[l.EndToEndID] = append(of[l.EndToEndID], l)
+	}
+	errs := make([]error, len(order))
+	places := make(chan struct{}, max(e.cfg.LinesAtOnce, 1))
+	var all sync.WaitGroup
+	for i, id := range order {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			for _, l := range of[id] {
+				if errs[i] = e.line(ctx, name, l); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // line carries out one line. Only what keeps us from knowing is an error.

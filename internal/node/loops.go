@@ -27,6 +27,7 @@ const WorkLeaseDefault = 45 * time.Second
 const (
 	sendWorkers     = 64
 	deliverWorkers  = 32
+	statementLines  = 64
 	settleRoundsMax = 10_000 // of Settle, in each of which something happened
 )
 

@@ -92,10 +92,14 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := n.Directory.Prepare(ctx); err != nil {
 		return nil, err
 	}
+	lines := statementLines
+	if cfg.OneAtATime {
+		lines = 1 // so that a seed makes the same events every time
+	}
 	n.Engine = engine.New(engine.Config{
 		Store: cfg.Store, Vault: v, Directory: n.Directory, Dialects: n.Dialects, Rails: n.Rails, Rail: cfg.Rails[0].Name(),
 		Key: n.RequestKey, Caller: cfg.Caller, Now: cfg.Clock.Now, Real: cfg.Real, NewID: cfg.NewID, Lanes: cfg.Lanes,
-		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed,
+		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed, LinesAtOnce: lines,
 	})
 	n.send, n.deliver = n.loop(remit.WorkSend, sendWorkers), n.loop(remit.WorkDeliver, deliverWorkers)
 	return n, nil
