@@ -10,6 +10,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -238,25 +239,8 @@ func (e *Engine) number(m remit.MerchantID) func(int64) string {
 	return k.(vault.Numbers).At
 }
 
-func kindOf(cmd remit.Command) string {
-	switch c := cmd.(type) {
-	case remit.Refund:
-		return "refund"
-	case remit.OpenPayment:
-		return "open_payment"
-	case remit.MovePayment:
-		return "move_payment"
-	case remit.MarkSent:
-		return "mark_sent"
-	case remit.Outcome:
-		return "outcome"
-	case remit.RecordTry:
-		return "record_try"
-	case interface{ Kind() string }:
-		return c.Kind()
-	}
-	return "other"
-}
+// kindOf is a command's kind as metrics name it: its type's name.
+func kindOf(cmd remit.Command) string { return reflect.TypeOf(cmd).Name() }
 
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

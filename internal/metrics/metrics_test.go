@@ -33,8 +33,8 @@ func must(t *testing.T, err error) {
 func used(backlog func(context.Context) (store.Backlog, error)) *Metrics {
 	m := New()
 	m.Request("trustly", "ok", time.Millisecond)
-	m.Command("refund", 2*time.Millisecond, nil)
-	m.Command("refund", time.Millisecond, remit.Errorf(remit.Exceeds, "", "too much"))
+	m.Command("Refund", 2*time.Millisecond, nil)
+	m.Command("Refund", time.Millisecond, remit.Errorf(remit.Exceeds, "", "too much"))
 	m.Group(3, time.Millisecond, nil)
 	m.Group(1, time.Millisecond, errors.New("no"))
 	m.Rail("simulator", "submit", "pending", time.Millisecond)
@@ -119,9 +119,9 @@ func TestWhatHappenedIsCounted(t *testing.T) {
 	got := scrape(t, used(waiting7))
 	for _, want := range []string{
 		`remit_requests_total{code="ok",dialect="trustly"} 1`,
-		`remit_commands_total{code="ok",kind="refund"} 1`,
-		`remit_commands_total{code="exceeds",kind="refund"} 1`,
-		`remit_command_duration_seconds_sum{kind="refund"} 0.003`,
+		`remit_commands_total{code="ok",kind="Refund"} 1`,
+		`remit_commands_total{code="exceeds",kind="Refund"} 1`,
+		`remit_command_duration_seconds_sum{kind="Refund"} 0.003`,
 		`remit_group_duration_seconds_count{result="committed"} 1`,
 		`remit_group_duration_seconds_count{result="failed"} 1`,
 		`remit_group_commands_sum 4`,
