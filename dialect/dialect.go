@@ -193,8 +193,8 @@ type Query struct {
 	Payment      remit.Name     // Result.Payment, or Payments where several have the name; it must be the dialect's
 	Refunds      bool           // of Payment: Result.Disbursements
 	Disbursement string         // by its own name: Result.Disbursement, and its Payment
-	Payments     bool           // of the dialect, in the time: Result.Payments
-	Disbursed    bool           // of the dialect, in the time: Result.Disbursements, with no payments
+	Payments     bool           // of the dialect, in the time: Result.Payments …
+	Disbursed    bool           // … and, in the time: Result.Disbursements, without their payments
 	Balances     bool           // Result.Balances: one for each currency that the merchant ever had
 	Entries      bool           // in the time: Result.Entries, with Opening and Closing
 	Currency     money.Currency // of Entries; "" is every one
@@ -230,6 +230,8 @@ type Outgoing struct {
 	Query  string // added to the URL
 	Header http.Header
 	Body   []byte
+	// Timeout is how long the merchant has to answer; 0 is the sender's own.
+	Timeout time.Duration
 }
 
 // Reply is what a merchant answered to a notification.

@@ -30,24 +30,13 @@ func (e *Engine) query(ctx context.Context, m remit.MerchantID, in string, q dia
 }
 
 func (a asked) answer(ctx context.Context) (remit.Result, error) {
-	e, m, in, q := a.e, a.m, a.in, a.q
-	switch {
+	switch q := a.q; {
 	case q.Payment.Text != "":
 		return a.payment(ctx)
 	case q.Disbursement != "":
 		return a.disbursement(ctx)
-	case q.Payments:
-		ps, err := e.cfg.Store.Payments(ctx, store.PaymentFilter{
-			Merchant: m, Dialect: in, From: q.From, To: q.To, After: remit.PaymentID(q.After), Max: q.Max + 1,
-		})
-		ps, more := most(ps, q.Max)
-		return remit.Result{Payments: ps, More: more}, err
-	case q.Disbursed:
-		ds, err := e.cfg.Store.Disbursements(ctx, store.Filter{
-			Merchant: m, Dialect: in, From: q.From, To: q.To, After: remit.DisbursementID(q.After), Max: q.Max + 1,
-		})
-		ds, more := most(ds, q.Max)
-		return remit.Result{Disbursements: ds, More: more}, err
+	case q.Payments || q.Disbursed:
+		return a.lists(ctx)
 	case q.Entries:
 		return a.entries(ctx)
 	case q.Balances:
@@ -57,11 +46,33 @@ func (a asked) answer(ctx context.Context) (remit.Result, error) {
 	return remit.Result{}, remit.Errorf(remit.Internal, "", "a question without a subject")
 }
 
+// lists are the payments or the disbursements of the dialect, or both.
+func (a asked) lists(ctx context.Context) (res remit.Result, err error) {
+	var more [2]bool
+	if a.q.Payments {
+		res.Payments, err = a.e.cfg.Store.Payments(ctx, store.PaymentFilter{
+			Merchant: a.m, Dialect: a.in, From: a.q.From, To: a.q.To, After: remit.PaymentID(a.q.After), Max: a.q.Max + 1,
+		})
+		if err != nil {
+			return res, err
+		}
+		res.Payments, more[0] = most(res.Payments, a.q.Max)
+	}
+	if a.q.Disbursed {
+		res.Disbursements, err = a.e.cfg.Store.Disbursements(ctx, store.Filter{
+			Merchant: a.m, Dialect: a.in, From: a.q.From, To: a.q.To, After: remit.DisbursementID(a.q.After), Max: a.q.Max + 1,
+		})
+		res.Disbursements, more[1] = most(res.Disbursements, a.q.Max)
+	}
+	res.More = more[0] || more[1]
+	return res, err
+}
+
 // open opens the accounts and names of all that is answered.
 func (a asked) open(res *remit.Result) error {
 	res.Accounts = map[remit.Sealed]string{}
 	payments, disbursements := slices.Clone(res.Payments), slices.Clone(res.Disbursements)
-	for _, x := range append(res.Entries, remit.Entry{Payment: res.Payment, Disbursement: res.Disbursement}) {
+	for _, x := range append(slices.Clone(res.Entries), remit.Entry{Payment: res.Payment, Disbursement: res.Disbursement}) {
 		if x.Payment != nil {
 			payments = append(payments, *x.Payment)
 		}

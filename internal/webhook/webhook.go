@@ -175,7 +175,7 @@ func (s *Sender) parse(target string) (*url.URL, error) {
 // call speaks HTTP. It uses the transport alone: there is then nobody to
 // follow redirects or to keep cookies.
 func (s *Sender) call(ctx context.Context, u *url.URL, out dialect.Outgoing) (dialect.Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(out.Timeout, s.options.Timeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, out.Method, u.String(), bytes.NewReader(out.Body))
 	if err != nil {
