@@ -28,10 +28,10 @@ var floors = [][]string{
 	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/pgtest"},
 	{"store/relational", "internal/page", "internal/p521"},
 	{"dialect/*", "rail/*", "store/*"},
-	{"internal/directory", "internal/webhook", "internal/outbox", "internal/check"},
+	{"internal/directory", "internal/webhook", "internal/mail", "internal/outbox", "internal/check", "internal/evidence"},
 	{"internal/engine"},
 	{"internal/node", "dialect/dialecttest"},
-	{"internal/server", "internal/sandbox", "internal/metrics"},
+	{"internal/server", "internal/sandbox", "internal/metrics", "internal/console"},
 	{"internal/catalog"},
 	{"cmd/*", "test", "test/*", "bench", "bench/*", "examples/*"},
 }
