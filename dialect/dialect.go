@@ -188,7 +188,9 @@ type (
 )
 
 // Query is a question. It is answered in the members of remit.Result of the
-// same names; what is named and is not there is remit.NotFound.
+// same names; what is named and is not there is remit.NotFound. A payment and a
+// disbursement may both be named, where one text may be either's: what there is
+// of them is answered, and nothing is no error.
 type Query struct {
 	Payment      remit.Name     // Result.Payment, or Payments where several have the name; it must be the dialect's
 	Refunds      bool           // of Payment: Result.Disbursements
@@ -223,6 +225,10 @@ type Occurrence struct {
 	Number       func() string      // the merchant's next ten-digit number
 	UUID         func() string      // a new one; the same however often the event is decided
 }
+
+// MethodMail is the method of a notification that is a mail: its URL is
+// mailto:ADDRESS, its header has a Subject, its body is plain text.
+const MethodMail = "MAIL"
 
 // Outgoing is a notification ready to be sent.
 type Outgoing struct {

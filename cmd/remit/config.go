@@ -36,8 +36,16 @@ type config struct {
 	Lanes         int           `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
 	WorkLease     time.Duration `koanf:"work_lease" help:"How long a process has a piece of work for itself. If it dies, another takes the work over after that: longer than any call to a rail (20s) or a merchant (10s)."`
 	StopNotice    time.Duration `koanf:"stop_notice" help:"How long /readyz says no, once the process is told to stop, before the listener closes: so that whoever spreads the load has seen it."`
+	Mail          mails         `koanf:"mail"`
 	Rails         rails         `koanf:"rails"`
 	Log           logging       `koanf:"log"`
+}
+
+type mails struct {
+	Server   string `koanf:"server" help:"Mail server, HOST:PORT, that mails to payers are handed to. Left out, such mails fail and wait. It must offer encryption unless it is on this machine."`
+	From     string `koanf:"from" help:"Address that mails to payers come from, with or without a name."`
+	User     string `koanf:"user" help:"What the mail server knows us by. Left out, we do not log in."`
+	Password string `koanf:"password" help:"And our password there."`
 }
 
 type rails struct {

@@ -15,6 +15,7 @@ import (
 
 	"remit/internal/catalog"
 	"remit/internal/clock"
+	"remit/internal/mail"
 	"remit/internal/metrics"
 	"remit/internal/node"
 	"remit/internal/server"
@@ -114,8 +115,10 @@ func (p *process) open(ctx context.Context, environ environment) error {
 		return err
 	}
 	p.onClose(done)
-	sender := webhook.New(webhook.Options{AllowPrefixes: allow, UserAgent: "remit/" + version()})
-	p.onClose(func() error { sender.Close(); return nil })
+	hooks := webhook.New(webhook.Options{AllowPrefixes: allow, UserAgent: "remit/" + version()})
+	p.onClose(func() error { hooks.Close(); return nil })
+	m := p.config.Mail
+	sender := mail.Sender{Next: hooks, Server: m.Server, From: m.From, User: m.User, Password: m.Password, Now: time.Now}
 	business := clock.New(time.Now, 0, false)
 	p.node, err = node.Start(ctx, node.Config{
 		Store: p.store, MasterKey: key, Dialects: catalog.Dialects(), Rails: rails, Clock: business, Real: time.Now, Rand: rand.Reader,

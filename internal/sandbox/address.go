@@ -68,11 +68,15 @@ func lastPort(dir string) string {
 // that it had before the last start.
 type moved struct {
 	engine.Caller
-	home *home
-	base string
+	home  *home
+	base  string
+	mails func(context.Context, string, dialect.Outgoing) (dialect.Reply, time.Duration, error)
 }
 
 func (m moved) Send(ctx context.Context, target string, out dialect.Outgoing) (dialect.Reply, time.Duration, error) {
+	if out.Method == dialect.MethodMail {
+		return m.mails(ctx, target, out)
+	}
 	m.home.mu.Lock()
 	bases := m.home.state.Bases
 	m.home.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/mail"
 	"remit/internal/node"
 	"remit/store"
 )
@@ -104,6 +106,19 @@ func (b *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(res.Body) // a caller that has gone will come again
 }
 
+// mail keeps a mail in the inbox instead of sending it: its path is the
+// address.
+func (s *Sandbox) mail(ctx context.Context, target string, out dialect.Outgoing) (dialect.Reply, time.Duration, error) {
+	to, err := mail.Address(target)
+	if err != nil {
+		return dialect.Reply{}, 0, err
+	}
+	r := (&http.Request{Method: out.Method, URL: &url.URL{Path: to}, Header: out.Header}).WithContext(ctx)
+	who, speaks := s.inbox.owner(r, out.Body)
+	s.inbox.keep(r, out.Body, who, speaks, "", dialect.Response{Status: http.StatusOK})
+	return dialect.Reply{Status: http.StatusOK}, 0, nil
+}
+
 // next is how the receiver behaves this time.
 func (b *inbox) next() behaviour {
 	b.mu.Lock()
@@ -161,7 +176,7 @@ func (b *inbox) owner(r *http.Request, body []byte) (remit.MerchantID, dialect.D
 // owed tells whether a call is a delivery's: nil if not.
 func (b *inbox) owed(r *http.Request, body []byte, m remit.MerchantID, x remit.Delivery) dialect.Dialect {
 	d, ok := b.node.Dialects[x.Dialect]
-	if !ok || !strings.Contains(x.Notice.URL, r.URL.Path) {
+	if !ok || !strings.Contains(x.Notice.URL, r.URL.EscapedPath()) {
 		return nil
 	}
 	to, err := b.node.Directory.Merchant(r.Context(), x.Dialect, m)

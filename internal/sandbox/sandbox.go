@@ -127,7 +127,7 @@ func Open(ctx context.Context, o Options) (s *Sandbox, err error) {
 	s.bank = bank
 	s.node, err = node.Start(ctx, node.Config{
 		Store: st, MasterKey: s.home.masterKey, Dialects: o.Dialects, Rails: []rail.Rail{bank}, Clock: c,
-		Real: s.home.leaseTime(), Rand: rand.Reader, NewID: s.home.newID(o.NewID), Caller: moved{o.Caller, s.home, s.base},
+		Real: s.home.leaseTime(), Rand: rand.Reader, NewID: s.home.newID(o.NewID), Caller: moved{Caller: o.Caller, home: s.home, base: s.base, mails: s.mail},
 		Log: o.Log, Hook: o.Hook, OneAtATime: true,
 	})
 	if err != nil {
