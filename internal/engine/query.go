@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -31,6 +32,8 @@ func (e *Engine) query(ctx context.Context, m remit.MerchantID, in string, q dia
 
 func (a asked) answer(ctx context.Context) (remit.Result, error) {
 	switch q := a.q; {
+	case q.Payment.Text != "" && q.Disbursement != "":
+		return a.either(ctx)
 	case q.Payment.Text != "":
 		return a.payment(ctx)
 	case q.Disbursement != "":
@@ -161,6 +164,22 @@ func (a asked) disbursement(ctx context.Context) (remit.Result, error) {
 	res := remit.Result{Disbursement: &d}
 	if p, ok := have.Payments[store.PaymentRef{Merchant: a.m, ID: d.Payment}]; ok {
 		res.Payment = &p
+	}
+	return res, nil
+}
+
+// either is what there is of a payment and of a disbursement.
+func (a asked) either(ctx context.Context) (remit.Result, error) {
+	res, err := a.payment(ctx)
+	if err != nil && !errors.Is(err, remit.NotFound) {
+		return remit.Result{}, err
+	}
+	of, err := a.disbursement(ctx)
+	if err != nil && !errors.Is(err, remit.NotFound) {
+		return remit.Result{}, err
+	}
+	if of.Disbursement != nil {
+		res.Disbursement, res.Disbursements = of.Disbursement, append(res.Disbursements, *of.Disbursement)
 	}
 	return res, nil
 }
