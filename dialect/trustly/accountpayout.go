@@ -22,11 +22,12 @@ const scopeAccount = "account"
 func decodeAccountPayout(c *call) dialect.Operation {
 	var f faults
 	p := c.payout(&f)
-	if account := c.number("AccountID", &f); account != "" {
+	account := c.number("AccountID", &f)
+	if account != "" {
 		p.Beneficiary, p.Payer = remit.BeneficiaryID(account), remit.Name{Scope: scopeAccount, Text: account}
 	}
 	c.payoutAmount(p, &f)
-	c.payoutAttributes(p, &f)
+	c.payoutAttributes(p, &f, details{Account: account})
 	p.Faults = f
 	return dialect.Operation{Payout: p}
 }
@@ -37,7 +38,7 @@ func (c *call) payout(f *faults) *dialect.Payout {
 	return &dialect.Payout{
 		Payout: remit.Payout{
 			Keyed: c.keyed(), Naming: remit.Number, NotificationURL: t.notify, OrderReference: t.message, OrderOnce: true,
-			EndUser: t.endUser, WhenShort: remit.FailLater, Details: details{EndUser: t.endUser}.String(),
+			EndUser: t.endUser, WhenShort: remit.FailLater,
 		},
 		Content: c.content(),
 	}
@@ -55,11 +56,13 @@ func (c *call) payoutAmount(p *dialect.Payout, f *faults) {
 	f.at(remit.AfterLookup, err)
 }
 
-// payoutAttributes reads what the payee will see, and who stands behind it.
-func (c *call) payoutAttributes(p *dialect.Payout, f *faults) {
+// payoutAttributes reads what the payee will see, and who stands behind it,
+// and completes the details.
+func (c *call) payoutAttributes(p *dialect.Payout, f *faults, d details) {
 	a := c.attributes()
 	p.Reference = a.text("ShopperStatement")
-	p.Details = details{EndUser: p.EndUser, Reference: a.text("ExternalReference")}.String()
+	d.EndUser, d.Reference = p.EndUser, a.text("ExternalReference")
+	p.Details = d.String()
 	a.partner()
 	a.person("SenderInformation")
 	f.at(remit.AfterLookup, a.err)
@@ -67,10 +70,10 @@ func (c *call) payoutAttributes(p *dialect.Payout, f *faults) {
 
 // answerPayout names the payout. That the balance was too low for it is no
 // error here: a credit tells of it. docs/spec/trustly-eu.md#7-semantics.
-func answerPayout(_ *call, r remit.Result) value {
+func answerPayout(_ *call, r remit.Result) (value, *remit.Error) {
 	var order string
 	if r.Disbursement != nil {
 		order = r.Disbursement.ExternalID
 	}
-	return value{kind: object, members: []member{{"orderid", str(order)}, {"result", str("1")}}}
+	return value{kind: object, members: []member{{"orderid", str(order)}, {"result", str("1")}}}, nil
 }

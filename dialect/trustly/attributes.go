@@ -115,7 +115,8 @@ type details struct {
 	Mandate    string `json:"mandate,omitempty"` // "1": the payer lets the account be charged; "0": asked, and not given
 	EndUser    string `json:"end_user,omitempty"`
 	Reference  string `json:"reference,omitempty"`  // ExternalReference
-	House      string `json:"house,omitempty"`      // of an account …
+	Account    string `json:"account,omitempty"`    // the number by which an account is known …
+	House      string `json:"house,omitempty"`      // … its clearing house …
 	Bank       string `json:"bank,omitempty"`       // … and its bank, where we know it
 	Descriptor string `json:"descriptor,omitempty"` // … and what may be shown of its number
 }

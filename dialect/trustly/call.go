@@ -16,14 +16,22 @@ type method struct {
 	params []string
 	// decode puts a verified call into our words.
 	decode func(*call) dialect.Operation
-	// answer is the data of the reply to a call that was accepted.
-	answer func(*call, remit.Result) value
+	// answer is the data of the reply to a call that was accepted, or what keeps
+	// it from being given.
+	answer func(*call, remit.Result) (value, *remit.Error)
+	// words are for errors that have others in this method.
+	words map[fault]problem
 }
 
 var methods = map[string]method{
-	"AccountPayout":   accountPayout,
-	"Refund":          refund,
-	"RegisterAccount": registerAccount,
+	"AccountLedger":                     accountLedger,
+	"AccountPayout":                     accountPayout,
+	"Balance":                           balance,
+	"GetWithdrawals":                    getWithdrawals,
+	"MerchantSettlement":                merchantSettlement,
+	"Refund":                            refund,
+	"RegisterAccount":                   registerAccount,
+	"ViewAutomaticSettlementDetailsCSV": settlementReport,
 }
 
 // call is one request, taken apart once.
@@ -181,7 +189,7 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 	if failed != nil {
 		// Without a signature nothing can be said that a client would believe.
 		// A 500 tells it to send the same UUID again. (D15)
-		p := problemOf(remit.Internal)
+		p := problemOf(remit.Internal, nil)
 		res.Status = http.StatusInternalServerError
 		res.Body = appendJSON(nil, envelope("error", failure(p, value{})))
 	}
@@ -197,10 +205,14 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 // body is the answer, signed. docs/spec/trustly-eu.md#2-envelopes.
 func (c *call) body(s dialect.Signer, alg algorithm, r remit.Result, err error) ([]byte, error) {
 	if err == nil {
-		signed, err := signed(s, alg, r.KeyVersion, c.name, c.uuid, c.method.answer(c, r))
-		return appendJSON(nil, envelope("result", signed)), err
+		data, refused := c.method.answer(c, r)
+		if refused == nil {
+			signed, err := signed(s, alg, r.KeyVersion, c.name, c.uuid, data)
+			return appendJSON(nil, envelope("result", signed)), err
+		}
+		err = refused
 	}
-	p := problemOf(err)
+	p := problemOf(err, c.method.words)
 	name, uuid := c.echo()
 	inner, err := signed(s, alg, r.KeyVersion, name, uuid, value{kind: object, members: []member{
 		{"code", value{kind: number, text: p.code}},

@@ -68,14 +68,17 @@ var problems = map[fault]problem{
 	{remit.Unavailable, ""}:                          {"620", "ERROR_UNKNOWN"},
 }
 
-// problemOf puts any error into the provider's words.
-func problemOf(err error) problem {
+// problemOf puts any error into the provider's words: those of the method,
+// where it has others.
+func problemOf(err error, words map[fault]problem) problem {
 	e := remit.AsError(err)
-	if p, ok := problems[fault{e.Code, e.Reason}]; ok {
-		return p
-	}
-	if p, ok := problems[fault{e.Code, ""}]; ok {
-		return p
+	for _, f := range []fault{{e.Code, e.Reason}, {e.Code, ""}} {
+		if p, ok := words[f]; ok {
+			return p
+		}
+		if p, ok := problems[f]; ok {
+			return p
+		}
 	}
 	return problems[fault{remit.Internal, ""}]
 }

@@ -197,7 +197,7 @@ func (t told) notice(kind string, o dialect.Occurrence) remit.Notice {
 }
 
 func stamp(o dialect.Occurrence) member {
-	return member{"timestamp", str(o.Event.At.UTC().Format(timestampLayout))}
+	return member{"timestamp", str(at(o.Event.At))}
 }
 
 // selected is what tells of an account. "verified" is whether a bank has said

@@ -20,7 +20,7 @@ func decodeRefund(c *call) dialect.Operation {
 	var f faults
 	r := &dialect.Refund{
 		Refund: remit.Refund{
-			Keyed:       c.keyed(),
+			Keyed: c.keyed(), Naming: remit.Number, // the reference on the payer's statement
 			WhenOmitted: remit.Refuse, WhenUnfunded: remit.Wait, WhenShort: remit.Refuse, OneWaiting: true,
 		},
 		Content: c.content(),
@@ -51,7 +51,7 @@ func externalReference(attributes value) (string, *remit.Error) {
 }
 
 // answerRefund names the deposit, and not the refund.
-func answerRefund(c *call, _ remit.Result) value {
+func answerRefund(c *call, _ remit.Result) (value, *remit.Error) {
 	order, _ := c.data.get("OrderID").scalar()
-	return value{kind: object, members: []member{{"orderid", str(order)}, {"result", str("1")}}}
+	return value{kind: object, members: []member{{"orderid", str(order)}, {"result", str("1")}}}, nil
 }

@@ -66,7 +66,7 @@ func (a bankAccount) register(holder string) dialect.Register {
 
 // answerRegisterAccount has all four members always: a client signs what is
 // absent as if it were empty. docs/spec/trustly-eu.md#8-traps T2.
-func answerRegisterAccount(_ *call, r remit.Result) value {
+func answerRegisterAccount(_ *call, r remit.Result) (value, *remit.Error) {
 	var id string
 	var d details
 	if b := r.Beneficiary; b != nil {
@@ -74,7 +74,7 @@ func answerRegisterAccount(_ *call, r remit.Result) value {
 	}
 	return value{kind: object, members: []member{
 		{"accountid", str(id)}, {"clearinghouse", str(d.House)}, {"bank", str(d.Bank)}, {"descriptor", str(d.Descriptor)},
-	}}
+	}}, nil
 }
 
 // Account is the command that makes an account known which a sandbox was told
