@@ -13,6 +13,7 @@ import (
 
 	"remit/dialect"
 	"remit/dialect/trustly"
+	"remit/dialect/trustlyus"
 	"remit/rail"
 	"remit/rail/simulator"
 	"remit/store"
@@ -25,6 +26,7 @@ import (
 func Dialects() []dialect.Dialect {
 	return []dialect.Dialect{
 		trustly.Dialect{},
+		trustlyus.Dialect{},
 	}
 }
 

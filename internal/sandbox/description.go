@@ -12,6 +12,7 @@ import (
 // place is what a section of sandbox.json is made from.
 type place struct {
 	base        string
+	merchant    remit.MerchantID
 	credentials dialect.Credentials
 	private     func(name string) string // where a key is, by its name
 	public      func(name string) string
@@ -27,6 +28,12 @@ var sections = map[string]func(place) map[string]any{
 			"username": string(p.credentials.Principal), "password": p.credentials.Secrets["password"],
 			"merchant_private_key": p.private("merchant"), "merchant_public_key": p.public("merchant"),
 			"server_public_key": p.server,
+		}
+	},
+	"trustlyus": func(p place) map[string]any {
+		return map[string]any{
+			"url":       p.base + "/api/v1",
+			"access_id": string(p.credentials.Principal), "access_key": p.credentials.Secrets["access_key"], "merchant_id": p.merchant,
 		}
 	},
 }
@@ -55,7 +62,7 @@ func (s *Sandbox) description() map[string]any {
 func (s *Sandbox) section(m remit.MerchantID, in string) map[string]any {
 	c, _ := s.home.credentials(m, in)
 	return sections[in](place{
-		base: s.base, credentials: c, server: s.home.path(serverKeyFile(in)),
+		base: s.base, merchant: m, credentials: c, server: s.home.path(serverKeyFile(in)),
 		private: func(name string) string { return s.home.path(keyFile(m, in, name, "private")) },
 		public:  func(name string) string { return s.home.path(keyFile(m, in, name, "public")) },
 	})
