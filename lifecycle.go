@@ -70,14 +70,19 @@ var paymentPaths = map[PaymentState][]PaymentState{
 
 // checked is the command, complete, if nothing is wrong with it.
 func (o OpenPayment) checked(f Facts) (OpenPayment, error) {
-	if len(o.Faults) > 0 {
-		return o, o.Faults[0].Err
+	for _, s := range []Stage{BeforeLookup, AtLookup} {
+		if err := faultAt(o.Faults, s); err != nil {
+			return o, err
+		}
 	}
 	if o.EndUser != "" && f.Merchant.Settings.Blocked(o.EndUser) {
 		return o, Errorf(Forbidden, ReasonEndUser, "the end user is blocked")
 	}
 	o, err := o.fitted(f)
 	if err != nil {
+		return o, err
+	}
+	if err := faultAt(o.Faults, AfterLookup); err != nil {
 		return o, err
 	}
 	if _, ok := o.Amount.Currency.Digits(); !ok {
@@ -297,6 +302,7 @@ func (x *draft) movePayment(p *Payment, next PaymentState) {
 // Cancel is a command that calls a disbursement back before it is sent.
 type Cancel struct {
 	Head
+	Keyed
 	Disbursement DisbursementID
 	Disbursed    string // or by its own name
 	Only         string // where it is set, the dialect whose it must be
@@ -310,10 +316,19 @@ type Cancel struct {
 func (c Cancel) Header() Head { return c.Head }
 
 // Needs is what the decision looks at.
-func (c Cancel) Needs() Needs { return Needs{Disbursement: c.Disbursement, Disbursed: c.Disbursed} }
+func (c Cancel) Needs() Needs {
+	return Needs{Keys: c.refs(), Disbursement: c.Disbursement, Disbursed: c.Disbursed}
+}
 
 // Decide lets go of what is held.
 func (c Cancel) Decide(f Facts) (Change, error) {
+	if c.Key == "" {
+		return c.decide(f)
+	}
+	return c.under(c.Head, f, func() (Change, error) { return c.decide(f) })
+}
+
+func (c Cancel) decide(f Facts) (Change, error) {
 	d, err := f.disbursement(Canceled, c.Only)
 	if err != nil {
 		return Change{}, err

@@ -1,6 +1,9 @@
 package remit
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // askedOf is an opened payment of no amount, in which a payer or a payee is
 // asked something.
@@ -83,4 +86,47 @@ func TestAPayerPaysAgain(t *testing.T) {
 	w.refused(again, Forbidden, "mandate")
 	again.Of.Text = "nobody's"
 	w.refused(again, NotFound, ReasonBeneficiary)
+}
+
+// TestACancelAndAnApprovalHaveKeys repeats both under their keys: the answer is
+// the first one's, and nothing happens twice. What is judged is refused.
+func TestACancelAndAnApprovalHaveKeys(t *testing.T) {
+	w := newWorld(t)
+	w.pay(10_000, PaymentFunded)
+	waiting := func() Disbursement {
+		return *w.must(Payout{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Rail: "slow", Naming: Number, Account: "s1.sealed",
+			Amount: eur(100), WaitFor: WaitApproval}).Result.Disbursement
+	}
+	key := func(k string) Keyed {
+		return Keyed{Dialect: "tongue", Key: k, Digest: k, Remember: time.Hour, RefusalsBind: true}
+	}
+	no := func(Disbursement) *Error { return Errorf(NotFound, "", "it is none of yours") }
+	d := waiting()
+	w.refused(Proceed{Head: w.head(), Disbursement: d.ID, Judge: no}, NotFound, "")
+	for _, replayed := range []bool{false, true} {
+		c := w.must(Proceed{Head: w.head(), Keyed: key("go"), Disbursement: d.ID})
+		if c.Result.Replayed != replayed || w.disbursements[d.ID].State != Accepted {
+			t.Errorf("approved, replayed: %t, want %t; it is %s", c.Result.Replayed, replayed, w.disbursements[d.ID].State)
+		}
+	}
+	d = waiting()
+	for _, replayed := range []bool{false, true} {
+		c := w.must(Cancel{Head: w.head(), Keyed: key("no"), Disbursement: d.ID})
+		if c.Result.Replayed != replayed || w.disbursements[d.ID].State != Canceled {
+			t.Errorf("denied, replayed: %t, want %t; it is %s", c.Result.Replayed, replayed, w.disbursements[d.ID].State)
+		}
+	}
+	w.check()
+}
+
+// TestABlockedUserIsNamedBeforeTheAmount opens a payment of a blocked end user
+// with a fault before the look-up, and with one after it.
+func TestABlockedUserIsNamedBeforeTheAmount(t *testing.T) {
+	w := newWorld(t)
+	w.merchant.Settings.EndUsersBlocked = []string{"eve"}
+	o := OpenPayment{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Amount: eur(100), State: PaymentOpened, EndUser: "eve"}
+	for stage, want := range map[Stage]Reason{BeforeLookup: "fault", AfterLookup: ReasonEndUser} {
+		o.Faults = []Fault{{stage, Errorf(Forbidden, "fault", "a fault")}}
+		w.refused(o, Forbidden, want)
+	}
 }

@@ -165,24 +165,42 @@ func (p Payout) asked(x *draft) (*Payment, error) {
 // held: somebody agreed to it, or named the account.
 type Proceed struct {
 	Head
+	Keyed
 	Disbursement DisbursementID
 	Disbursed    string // or by its own name
 	Only         string // where it is set, the dialect whose it must be
 	Account      Sealed // of WaitAccount
 	AccountName  Sealed
+	// Judge, where it is set, says why the dialect does not let it go on. It is
+	// pure.
+	Judge func(Disbursement) *Error
 }
 
 // Header is the command's head.
 func (p Proceed) Header() Head { return p.Head }
 
 // Needs is what the decision looks at.
-func (p Proceed) Needs() Needs { return Needs{Disbursement: p.Disbursement, Disbursed: p.Disbursed} }
+func (p Proceed) Needs() Needs {
+	return Needs{Keys: p.refs(), Disbursement: p.Disbursement, Disbursed: p.Disbursed}
+}
 
 // Decide accepts the disbursement.
 func (p Proceed) Decide(f Facts) (Change, error) {
+	if p.Key == "" {
+		return p.decide(f)
+	}
+	return p.under(p.Head, f, func() (Change, error) { return p.decide(f) })
+}
+
+func (p Proceed) decide(f Facts) (Change, error) {
 	d, err := f.disbursement(Accepted, p.Only)
 	if err != nil {
 		return Change{}, err
+	}
+	if p.Judge != nil {
+		if err := p.Judge(d); err != nil {
+			return Change{}, err
+		}
 	}
 	switch {
 	case d.WaitingFor == WaitFunding:

@@ -136,6 +136,7 @@ type Operation struct {
 	Proceed  *Proceed
 	Register *Register
 	Query    *Query
+	Content  string // of Cancel and Proceed: what makes the request this one
 	// Merchant is whose thing it is about, of a call that names no principal:
 	// a payer's page. The dialect has shown that the page was ours.
 	Merchant remit.MerchantID

@@ -77,12 +77,14 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 	case op.Cancel != nil:
 		cmd := *op.Cancel
 		cmd.Head, cmd.Only = head, in
-		return cmd, remit.Keyed{}, nil
+		key := keyed(&cmd.Keyed, []byte(op.Content))
+		return cmd, key, nil
 	case op.Proceed != nil:
 		cmd := op.Proceed.Proceed
 		cmd.Head, cmd.Only = head, in
 		cmd.Account, cmd.AccountName = s.party(op.Proceed.Payee)
-		return cmd, remit.Keyed{}, s.err
+		key := keyed(&cmd.Keyed, []byte(op.Content))
+		return cmd, key, s.err
 	}
 	return nil, remit.Keyed{}, nil
 }
