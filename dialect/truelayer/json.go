@@ -1,0 +1,150 @@
+package truelayer
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"remit"
+)
+
+// object is a JSON object as it came, with the path at which it stands. A
+// member that is null is one that is not there: a client in use sends null for
+// what it does not set. docs/spec/truelayer.md#12-formats.
+//
+// Names are compared exactly. What is read wrongly is collected in faults.
+type object struct {
+	path    string
+	members map[string]json.RawMessage
+	faults  *[]*remit.Error
+}
+
+// readBody reads the request's body, which must be an object.
+func (c *call) readBody() object {
+	o := object{faults: &[]*remit.Error{}}
+	if !utf8.Valid(c.r.Body) || json.Unmarshal(c.r.Body, &o.members) != nil || o.members == nil {
+		o.fault(remit.Errorf(remit.Invalid, remit.ReasonEnvelope, "The request body is not a JSON object."))
+	}
+	c.body = o
+	return o
+}
+
+// readBodyIfAny reads a body that may be left out: clients in use send
+// nothing, null, or an empty list where nothing is to be said.
+// docs/spec/truelayer.md#14-traps, 6.
+func (c *call) readBodyIfAny() object {
+	switch string(bytes.TrimSpace(c.r.Body)) {
+	case "", "[]", "null":
+		return object{faults: &[]*remit.Error{}}
+	}
+	return c.readBody()
+}
+
+func (o object) fault(e *remit.Error) { *o.faults = append(*o.faults, e) }
+
+// first is the first thing that was wrong.
+func (o object) first() error {
+	if len(*o.faults) > 0 {
+		return (*o.faults)[0]
+	}
+	return nil
+}
+
+// attach gives what was wrong to a command.
+func (o object) attach(s remit.Stage) (all []remit.Fault) {
+	for _, e := range *o.faults {
+		all = append(all, remit.Fault{Stage: s, Err: e})
+	}
+	return all
+}
+
+func (o object) at(name string) string { return strings.TrimPrefix(o.path+"."+name, ".") }
+
+func (o object) has(name string) bool {
+	raw, ok := o.members[name]
+	return ok && string(raw) != "null"
+}
+
+// required says that a member must be there.
+func (o object) required(name string) { o.fault(field(o.at(name), "Value is required.")) }
+
+// within is a member that is an object; an empty one if it is not there.
+func (o object) within(name string) object {
+	in := object{path: o.at(name), faults: o.faults}
+	if o.has(name) && json.Unmarshal(o.members[name], &in.members) != nil {
+		o.fault(field(in.path, "Value must be an object."))
+	}
+	return in
+}
+
+// text is a member that is a text, not longer than textMax characters, and
+// without control characters.
+func (o object) text(name string) string {
+	const textMax = 2_000
+	var s string
+	switch {
+	case !o.has(name):
+		return ""
+	case json.Unmarshal(o.members[name], &s) != nil:
+		o.fault(field(o.at(name), "Value must be a string."))
+	case utf8.RuneCountInString(s) > textMax || strings.IndexFunc(s, unicode.IsControl) >= 0:
+		o.fault(field(o.at(name), "Value must have at most %d characters, and no control characters.", textMax))
+	}
+	return s
+}
+
+// needed is a text that must be there, and not be empty.
+func (o object) needed(name string) string {
+	s := o.text(name)
+	if s == "" {
+		o.required(name)
+	}
+	return s
+}
+
+// minor is an amount: a whole number, in minor units. A number in any other
+// spelling is none. given says whether it is there at all.
+func (o object) minor(name string) (n int64, given bool) {
+	if !o.has(name) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(o.members[name]), 10, 64)
+	if err != nil {
+		o.fault(field(o.at(name), "Value must be a whole number of minor units."))
+	}
+	return n, true
+}
+
+// pairs are a member that maps texts to texts.
+// docs/spec/truelayer.md#62-post-v3paymentspayment_idrefunds.
+func (o object) pairs(name string) map[string]string {
+	if !o.has(name) || string(o.members[name]) == "[]" { // as PHP writes an empty map
+		return nil
+	}
+	var m map[string]string
+	if json.Unmarshal(o.members[name], &m) != nil {
+		o.fault(field(o.at(name), "Value must map strings to strings."))
+		return nil
+	}
+	if len(m) > metadataPairsMax {
+		o.fault(field(o.at(name), "Value must have at most %d members.", metadataPairsMax))
+	}
+	for k, v := range m {
+		if utf8.RuneCountInString(k) > metadataKeyMax || utf8.RuneCountInString(v) > metadataValueMax {
+			o.fault(field(o.at(name), "A key has at most %d characters, and a value %d.", metadataKeyMax, metadataValueMax))
+			break
+		}
+	}
+	return m
+}
+
+// raw is a member as it came; nil if it is not there.
+func (o object) raw(name string) json.RawMessage {
+	if !o.has(name) {
+		return nil
+	}
+	return o.members[name]
+}
