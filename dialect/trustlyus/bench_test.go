@@ -61,6 +61,8 @@ func sample() dialect.Request {
 	return dialect.Request{Method: "POST", Path: "/api/v1/transactions/1003299950/refund", Body: []byte(`{"amount":"7.50"}`)}
 }
 
-func TestGolden(t *testing.T)       { dialecttest.Golden(t, bench(t)) }
-func TestTotal(t *testing.T)        { dialecttest.Total(t, bench(t), sample()) }
-func FuzzConversation(f *testing.F) { dialecttest.Fuzz(f, bench(f), "/api/v1/transactions/1003299950/refund") }
+func TestGolden(t *testing.T) { dialecttest.Golden(t, bench(t)) }
+func TestTotal(t *testing.T)  { dialecttest.Total(t, bench(t), sample()) }
+func FuzzConversation(f *testing.F) {
+	dialecttest.Fuzz(f, bench(f), "/api/v1/transactions/1003299950/refund")
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"path"
 	"strings"
 
 	"remit"
@@ -39,6 +40,7 @@ type call struct {
 	r        dialect.Request
 	endpoint endpoint
 	known    bool   // there is such an endpoint
+	function string // what it is called in a merchant's settings: the last word of its path
 	id       string // of the transaction in the path
 	body     fields
 	fault    *remit.Error // what is wrong with the body
@@ -56,6 +58,7 @@ func (Dialect) Read(r dialect.Request) dialect.Call {
 	}
 	c := &call{r: r}
 	c.endpoint, c.id, c.known = find(r.Method, strings.TrimPrefix(r.Path, base+"/"))
+	c.function = path.Base(r.Path)
 	c.access, c.key = credentials(r.Header.Get("Authorization"))
 	switch {
 	case r.TooLarge:
@@ -67,8 +70,8 @@ func (Dialect) Read(r dialect.Request) dialect.Call {
 }
 
 // find looks for an endpoint.
-func find(method, path string) (e endpoint, id string, ok bool) {
-	parts := strings.Split(path, "/")
+func find(method, where string) (e endpoint, id string, ok bool) {
+	parts := strings.Split(where, "/")
 	if len(parts) > 1 && parts[0] == "transactions" {
 		id, parts[1] = parts[1], "*"
 	}
@@ -110,6 +113,8 @@ func (c *call) Verify(who dialect.Caller) error {
 		return remit.Errorf(remit.Forbidden, remit.ReasonDisabled, "the merchant is disabled")
 	case !who.Admitted:
 		return remit.Errorf(remit.Forbidden, remit.ReasonAddress, "the address is not on the merchant's list")
+	case !who.Settings.MayCall(c.function):
+		return remit.Errorf(remit.Forbidden, remit.ReasonFunction, "the merchant may not call this")
 	}
 	c.who = who
 	return nil

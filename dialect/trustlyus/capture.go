@@ -59,7 +59,7 @@ type authorization struct {
 // child are the details of what is made under the authorization.
 func (a authorization) child(kind int, ip string) details {
 	d := a.details
-	d.Type, d.Ceiling, d.IP = kind, 0, ip
+	d.Type, d.Ceiling, d.IP, d.Reference = kind, 0, ip, a.payment.OrderReference
 	return d
 }
 

@@ -29,11 +29,12 @@ type details struct {
 	LastFour    string   `json:"last_four,omitempty"` // of the payer's account
 	Bank        *bank    `json:"bank,omitempty"`
 
+	Reference string `json:"reference,omitempty"` // of the authorization under which it was made
+
 	// Of a deposit, which is no payment's: what its payee is known by.
 	Authorization string `json:"authorization,omitempty"`
 	Payment       string `json:"payment,omitempty"`
-	Reference     string `json:"reference,omitempty"` // of the authorization
-	Opened        int64  `json:"opened,omitempty"`    // it was, in milliseconds
+	Opened        int64  `json:"opened,omitempty"` // the authorization was, in milliseconds
 }
 
 // customer is who pays, in the merchant's words.

@@ -25,6 +25,7 @@ const (
 	codeInternal   = 100
 	codeInvalid    = 200
 	codeDuplicate  = 210
+	codeSecurity   = 300
 	codeAccount    = 330
 	codeNotEnough  = 331
 	codeAccess     = 375
@@ -38,6 +39,7 @@ var problems = map[fault]problem{
 	{remit.Invalid, ""}:                           {http.StatusBadRequest, codeInvalid, ""},
 	{remit.Unauthenticated, ""}:                   {http.StatusUnauthorized, codeAccess, "Access not authorized"},
 	{remit.Forbidden, ""}:                         {http.StatusUnauthorized, codeAccess, "Access not authorized"},
+	{remit.Forbidden, remit.ReasonFunction}:       {http.StatusUnauthorized, codeSecurity, "Security error"},
 	{remit.NotFound, ""}:                          {http.StatusBadRequest, codeInvalid, ""},
 	{remit.Conflict, ""}:                          {http.StatusBadRequest, codeInvalid, ""},
 	{remit.Conflict, remit.ReasonNotFunded}:       {http.StatusBadRequest, codeInvalid, msgNotComplete},

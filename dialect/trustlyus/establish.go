@@ -100,6 +100,9 @@ func (c *call) establishing() (e establishing, fault *remit.Error) {
 	} else if c.who.Settings.On(remit.SwitchSandbox) {
 		e.payer, e.details.LastFour = demoPayer, lastFour(demoPayer.Account)
 	}
+	if c.who.Settings.On(remit.SwitchSandbox) {
+		e.details.Bank = demoBank
+	}
 	return e, fault
 }
 

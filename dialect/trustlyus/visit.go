@@ -78,11 +78,6 @@ func (v *visit) Decode() (dialect.Operation, error) {
 	m := &dialect.Move{MovePayment: remit.MovePayment{Name: remit.Name{Text: v.id}, To: remit.PaymentCanceled}}
 	if v.do == doAgree {
 		m.To = remit.PaymentAuthorized
-		m.Amend = func(p remit.Payment) (string, *remit.Error) {
-			d := detailsOf(p.Details)
-			d.Bank = demoBank
-			return d.text(), nil
-		}
 	}
 	return dialect.Operation{Move: m}, nil
 }

@@ -27,6 +27,7 @@ type wanted struct {
 	functions map[string]bool
 	blocked   *[]string
 	switches  map[string]bool
+	shield    *remit.Shield
 	key       *key
 }
 
@@ -96,6 +97,9 @@ func (s *Sandbox) apply(w wanted) func(*remit.Settings) {
 		if w.blocked != nil {
 			to.EndUsersBlocked = *w.blocked
 		}
+		if w.shield != nil {
+			to.Shield = *w.shield
+		}
 		to.Functions = merged(to.Functions, w.functions)
 		to.Switches = merged(to.Switches, w.switches)
 		if w.key == nil {
@@ -136,8 +140,27 @@ func (s *Sandbox) wanted(m remit.MerchantID, o *object) (w wanted, err error) {
 			o.fail("there is no switch %q", name)
 		}
 	}
+	w.shield = shield(o)
 	w.key = s.wantedKey(m, o)
 	return w, o.done()
+}
+
+// shieldOff is what the control API calls remit.ShieldOff, which is no word.
+const shieldOff = "off"
+
+// shield reads what becomes of a refund that equals an earlier one.
+func shield(o *object) *remit.Shield {
+	var text string
+	if !o.text("shield", &text) {
+		return nil
+	}
+	if text == shieldOff {
+		return new(remit.ShieldOff)
+	}
+	if !slices.Contains([]remit.Shield{remit.ShieldWarn, remit.ShieldHold, remit.ShieldReject}, remit.Shield(text)) {
+		o.fail("shield must be off, warn, hold or reject")
+	}
+	return new(remit.Shield(text))
 }
 
 // balances reads balance_minor: for each currency the balance to reach.
@@ -284,7 +307,7 @@ func (s *Sandbox) portrait(ctx context.Context, m remit.MerchantID) (any, error)
 	return map[string]any{
 		"merchant": m, "balances": list, "disabled": x.Disabled, "ip_allow": x.IPAllow, "functions": merged(nil, x.Functions),
 		"end_users_blocked": append([]string{}, x.EndUsersBlocked...), "switches": merged(nil, x.Switches),
-		"public_key_withdrawn": len(x.KeysWithdrawn) > 0,
+		"public_key_withdrawn": len(x.KeysWithdrawn) > 0, "shield": cmp.Or(string(x.Shield), shieldOff),
 	}, nil
 }
 
