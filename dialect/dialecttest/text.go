@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,13 +75,21 @@ func formatResponse(r dialect.Response) string {
 	fmt.Fprintf(&w, "%d\n", r.Status)
 	formatHeader(&w, r.Header)
 	fmt.Fprintf(&w, "\n%s", r.Body)
-	return w.String()
+	return unstyled.ReplaceAllString(w.String(), "$1$3…$2$4")
 }
+
+// unstyled is how a page looks, and the hash of that in its policy: the same on
+// all pages, and no part of what is said on them.
+var unstyled = regexp.MustCompile(`(?s)(<style>).*(</style>)|(sha256-)[^']*(')`)
 
 func formatNotice(n remit.Notice, out dialect.Outgoing) string {
 	var w strings.Builder
 	url := n.URL
-	if out.Query != "" {
+	switch {
+	case out.Query == "":
+	case strings.Contains(url, "?"):
+		url += "&" + out.Query
+	default:
 		url += "?" + out.Query
 	}
 	fmt.Fprintf(&w, "%s %s\n", out.Method, url)
