@@ -304,3 +304,9 @@ type Stager interface {
 	// purposes, and all of them by what they are names for.
 	Names(remit.Payment) (external string, all map[string]string)
 }
+
+// Accountant is a dialect in which a merchant's balances have names.
+type Accountant interface {
+	// AccountIDs are those names, under the key of Request.Key.
+	AccountIDs(key []byte, m remit.MerchantID) map[money.Currency]string
+}

@@ -97,7 +97,20 @@ var schemes = map[money.Currency]string{
 // accountID is the id of the merchant's balance in a currency. It needs no
 // row: it is made from what it names, the same each time.
 func (c *call) accountID(currency money.Currency) string {
-	return derived(c.r.Key, "merchant account", string(c.who.Merchant), string(currency))
+	return accountID(c.r.Key, c.who.Merchant, currency)
+}
+
+func accountID(key []byte, m remit.MerchantID, currency money.Currency) string {
+	return derived(key, "merchant account", string(m), string(currency))
+}
+
+// AccountIDs are the ids of the merchant accounts that every client has.
+func (Dialect) AccountIDs(key []byte, m remit.MerchantID) map[money.Currency]string {
+	all := map[money.Currency]string{}
+	for _, currency := range always {
+		all[currency] = accountID(key, m, currency)
+	}
+	return all
 }
 
 // derived is a UUID that belongs to a few texts, and that nobody can guess.

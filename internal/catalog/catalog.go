@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"remit/dialect"
+	"remit/dialect/paytrail"
+	"remit/dialect/truelayer"
 	"remit/dialect/trustly"
 	"remit/dialect/trustlyus"
 	"remit/rail"
@@ -27,6 +29,8 @@ func Dialects() []dialect.Dialect {
 	return []dialect.Dialect{
 		trustly.Dialect{},
 		trustlyus.Dialect{},
+		truelayer.New(), // before who shares its paths: it tells its callers by their token
+		paytrail.Dialect{}, // last: it takes what nobody else does at the paths that it shares
 	}
 }
 

@@ -313,6 +313,7 @@ func (s *Sandbox) furnish(ctx context.Context) error {
 		name := strings.ToUpper(string(m[:1])) + string(m[1:])
 		settings := remit.Settings{
 			Name: name, SendWindowMicros: sendWindow.Microseconds(), Switches: map[string]bool{remit.SwitchSandbox: true},
+			Config: s.configured(m),
 		}
 		if _, err := s.node.AddMerchant(ctx, m, settings); err != nil {
 			return err
