@@ -1,6 +1,7 @@
 package trustlyus
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"net/http"
@@ -17,6 +18,9 @@ const (
 	testID  = "Zq4WmT8bLr2Xk6VnHs9C"
 	testKey = "k7Pz3vQ9sYw2XbN4tRm8"
 )
+
+// toSign is where a recorded body asks for the merchant's signature.
+const toSign = "{signed}"
 
 // noKeys is a signer without keys: nothing is signed with one here.
 type noKeys struct{}
@@ -36,8 +40,9 @@ func bench(testing.TB) dialecttest.Bench {
 	}
 }
 
-// prove puts the access key into a request that names no other, and a type to
-// a body of which the text tells it. "Authorization: none" sends none.
+// prove puts the access key into a request that names no other, a type to a
+// body of which the text tells it, and the signature where the body asks for
+// it. "Authorization: none" sends none.
 func prove(_ testing.TB, r *dialect.Request) {
 	if r.Header == nil {
 		r.Header = http.Header{}
@@ -53,6 +58,9 @@ func prove(_ testing.TB, r *dialect.Request) {
 		if strings.HasPrefix(string(r.Body), "{") {
 			r.Header.Set("Content-Type", "application/json")
 		}
+	}
+	if f, err := jsonFields(r.Body); err == nil && f.text("requestSignature") == toSign {
+		r.Body = bytes.Replace(r.Body, []byte(toSign), []byte(sign(testKey, requestText(f, signable[0]), hmacSHA1)), 1)
 	}
 }
 

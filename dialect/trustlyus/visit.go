@@ -79,6 +79,12 @@ func (v *visit) Decode() (dialect.Operation, error) {
 	if v.do == doAgree {
 		m.To = remit.PaymentAuthorized
 	}
+	m.Amend = func(p remit.Payment) (string, *remit.Error) {
+		if p.State != remit.PaymentOpened {
+			return "", remit.Errorf(remit.Conflict, remit.ReasonTerminal, "the payer has answered already")
+		}
+		return p.Details, nil
+	}
 	return dialect.Operation{Move: m}, nil
 }
 
