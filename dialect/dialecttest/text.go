@@ -21,7 +21,7 @@ import (
 )
 
 // parseRequest reads "POST /path?query", headers, a blank line and the body,
-// less its last line feed.
+// less its last line feed. A Host says under which origin we were called.
 func parseRequest(t testing.TB, text []byte) dialect.Request {
 	t.Helper()
 	first, header, body := parseMessage(t, text)
@@ -30,7 +30,11 @@ func parseRequest(t testing.TB, text []byte) dialect.Request {
 		t.Fatalf("%q is no request line", first)
 	}
 	path, query, _ := strings.Cut(target, "?")
-	return dialect.Request{Method: method, Path: path, Query: query, Header: header, Body: body}
+	r := dialect.Request{Method: method, Path: path, Query: query, Header: header, Body: body}
+	if host := header.Get("Host"); host != "" {
+		r.Origin = "https://" + host
+	}
+	return r
 }
 
 // parseReply reads "200", headers, a blank line and the body.
