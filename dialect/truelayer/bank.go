@@ -29,22 +29,23 @@ type link struct {
 	merchant remit.MerchantID
 	payment  string
 	back     string // where the payer goes at the end
+	external bool   // the money is not for us
 }
 
 // bankLink is where a payer pays. Behind the # stands what the provider's own
 // test helpers take for a token; the link itself is the authority.
 func (c *call) bankLink(p remit.Payment, back string) string {
-	mark := dialect.Mark(c.r.Key, markBank, string(p.Merchant), p.ExternalID, back)
+	mark := dialect.Mark(c.r.Key, markBank, string(p.Merchant), p.ExternalID, back, paymentDetailsOf(p).Method.Beneficiary.Type)
 	_, sum, _ := strings.Cut(mark, ".")
 	return c.r.Origin + bankPath + mark + "#token=" + sum
 }
 
 func (c *call) readLink() error {
 	parts, ok := dialect.ReadMark(c.r.Key, markBank, c.segments["link"])
-	if !ok || len(parts) != 3 {
+	if !ok || len(parts) != 4 {
 		return remit.Errorf(remit.NotFound, remit.ReasonMalformedID, "This link is not one of ours.")
 	}
-	c.link = link{remit.MerchantID(parts[0]), parts[1], parts[2]}
+	c.link = link{remit.MerchantID(parts[0]), parts[1], parts[2], parts[3] == toExternal}
 	return nil
 }
 
@@ -94,7 +95,7 @@ func (c *call) pay(action string, delayed bool) (dialect.Operation, error) {
 	if !ok {
 		return dialect.Operation{}, field("action", "Value is not supported.")
 	}
-	if o.to == remit.PaymentFunded && delayed {
+	if o.to == remit.PaymentFunded && (delayed || c.link.external) {
 		o.to = remit.PaymentAuthorized
 	}
 	m := &dialect.Move{MovePayment: remit.MovePayment{

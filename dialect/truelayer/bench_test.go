@@ -125,7 +125,7 @@ func (k keys) prove(t testing.TB, r *dialect.Request) {
 			if p[1] == "return" {
 				return dialect.Mark(r.Key, markReturn, "acme", p[2])
 			}
-			return dialect.Mark(r.Key, markBank, "acme", p[2], p[3])
+			return dialect.Mark(r.Key, markBank, "acme", p[2], strings.TrimSuffix(p[3], " external"), map[bool]string{true: toExternal, false: toMerchant}[strings.HasSuffix(p[3], " external")])
 		})
 	}
 	r.Path, r.Query, r.Body = fill(r.Path), fill(r.Query), []byte(fill(string(r.Body)))

@@ -30,9 +30,9 @@ const (
 // flow reads what the client can show its payer, and settles the steps. Any
 // subset may come, and null is none.
 // docs/spec/truelayer.md#14-traps, 10.
-func (c *call) flow(o object, s selection) *flow {
+func (c *call) flow(o object, d paymentDetails) *flow {
 	f := &flow{}
-	if s.Type == userSelected {
+	if d.Method.Selection.Type == userSelected {
 		f.Steps = append(f.Steps, stepProvider)
 	}
 	if o.has("consent") {
@@ -42,7 +42,7 @@ func (c *call) flow(o object, s selection) *flow {
 	case o.has("redirect"):
 		f.Return = returnURI(o.within("redirect"), "return_uri")
 		f.Steps = append(f.Steps, stepRedirect)
-	case o.has("form"):
+	case o.has("form") && !d.external():
 		f.Steps = append(f.Steps, stepForm, stepWait)
 	default:
 		o.fault(field(o.at("redirect"), "A redirect or a form is required."))
@@ -75,7 +75,7 @@ func decodeFlow(c *call) (dialect.Operation, error) {
 		if p.State != remit.PaymentOpened || d.Flow != nil {
 			return "", errStep
 		}
-		d.Flow = c.flow(o, d.Method.Selection)
+		d.Flow = c.flow(o, d)
 		if len(*o.faults) > 0 {
 			return "", (*o.faults)[0]
 		}

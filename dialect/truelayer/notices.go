@@ -100,7 +100,10 @@ func paymentTold(o dialect.Occurrence) []map[string]any {
 	source := sourceJSON{ID: nameIn(p, scopeSource), Accounts: []identifier{}}
 	switch remit.PaymentState(o.Event.Kind) {
 	case remit.PaymentAuthorized:
-		if o.Merchant.Settings.On(switchAuthorized) {
+		switch {
+		case d.external():
+			return []map[string]any{body("payment_executed", "executed_at", map[string]any{"payment_method": how, "payment_source": source})}
+		case o.Merchant.Settings.On(switchAuthorized):
 			return []map[string]any{body("payment_authorized", "authorized_at", map[string]any{"payment_method": how, "payment_source": source})}
 		}
 	case remit.PaymentFunded:

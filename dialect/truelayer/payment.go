@@ -44,7 +44,7 @@ type selection struct {
 
 type beneficiary struct {
 	Type      string `json:"type"`
-	AccountID string `json:"merchant_account_id"`
+	AccountID string `json:"merchant_account_id,omitempty"`
 	Holder    string `json:"account_holder_name,omitempty"`
 	Reference string `json:"reference,omitempty"`
 	Statement string `json:"statement_reference,omitempty"`
@@ -53,7 +53,13 @@ type beneficiary struct {
 const (
 	userSelected = "user_selected"
 	preselected  = "preselected"
+
+	toMerchant = "merchant_account"
+	toExternal = "external_account" // somebody else's: it ends executed, and its money is never ours
 )
+
+// external tells whether a payment goes past the merchant accounts.
+func (d paymentDetails) external() bool { return d.Method.Beneficiary.Type == toExternal }
 
 // decodePayment opens a payment into a merchant account.
 // docs/spec/truelayer.md#5-payments-into-a-merchant-account-the-things-refunds-hang-on, 5.1.
@@ -82,7 +88,7 @@ func decodePayment(c *call) (dialect.Operation, error) {
 		p.Further = append(p.Further, remit.NewName{Scope: scopeUser, Naming: remit.UUID})
 	}
 	if o.has("authorization_flow") {
-		d.Flow = c.flow(o.within("authorization_flow"), d.Method.Selection)
+		d.Flow = c.flow(o.within("authorization_flow"), d)
 	}
 	if o.has("hosted_page") {
 		d.Hosted = returnURI(o.within("hosted_page"), "return_uri")
@@ -115,20 +121,34 @@ func (c *call) method(o object, currency money.Currency) method {
 	default:
 		s.fault(field(s.at("type"), "Value is not supported."))
 	}
-	b := o.within("beneficiary")
-	m.Beneficiary = beneficiary{
-		Type: b.needed("type"), AccountID: b.text("merchant_account_id"), Holder: b.text("account_holder_name"),
-		Reference: b.text("reference"), Statement: b.text("statement_reference"),
-	}
-	switch in := c.currencyOf(m.Beneficiary.AccountID); {
-	case m.Beneficiary.Type != "merchant_account":
-		b.fault(field(b.at("type"), "Value is not supported: only merchant_account is.")) // D3
-	case in == "":
-		b.fault(field(b.at("merchant_account_id"), "There is no such merchant account."))
-	case in != currency:
-		b.fault(field(b.at("merchant_account_id"), "The merchant account is of another currency."))
-	}
+	m.Beneficiary = c.beneficiary(o.within("beneficiary"), currency)
 	return m
+}
+
+// beneficiary reads where a payment goes. An account of somebody else's is
+// looked at, and not kept. (D11)
+func (c *call) beneficiary(o object, currency money.Currency) beneficiary {
+	b := beneficiary{
+		Type: o.needed("type"), Holder: o.text("account_holder_name"), Reference: o.text("reference"), Statement: o.text("statement_reference"),
+	}
+	switch b.Type {
+	case toMerchant:
+		b.AccountID = o.needed("merchant_account_id")
+		switch in := c.currencyOf(b.AccountID); {
+		case in == "":
+			o.fault(field(o.at("merchant_account_id"), "There is no such merchant account."))
+		case in != currency:
+			o.fault(field(o.at("merchant_account_id"), "The merchant account is of another currency."))
+		}
+	case toExternal:
+		o.needed("account_holder_name")
+		o.needed("reference")
+		account(o.within("account_identifier"))
+	case "":
+	default:
+		o.fault(field(o.at("type"), "Value is not supported."))
+	}
+	return b
 }
 
 // returnURI reads where a payer goes at the end.
@@ -219,6 +239,8 @@ func answerPayment(c *call, _ dialect.Signer, r remit.Result) dialect.Response {
 		res.Flow = c.flowJSON(p, d, d.Flow.Done)
 	}
 	switch res.Status {
+	case statusExecuted:
+		res.Executed = stamp(p.Authorized)
 	case "settled":
 		res.Executed, res.Settled, res.Creditable = stamp(p.Funded), stamp(p.Funded), stamp(p.Funded)
 		res.Source.User = nameIn(p, scopeUser)
@@ -238,6 +260,9 @@ func paymentStatus(p remit.Payment, d paymentDetails) string {
 		}
 		return "authorization_required"
 	case remit.PaymentAuthorized:
+		if d.external() {
+			return statusExecuted
+		}
 		return statusAuthorized
 	case remit.PaymentFunded:
 		return "settled"
@@ -311,7 +336,7 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 	o.Details = details(paymentDetails{Method: method{
 		Type:        "bank_transfer",
 		Selection:   selection{Type: preselected, Provider: mockBanks[s.Amount.Currency].ID, Scheme: schemes[s.Amount.Currency]},
-		Beneficiary: beneficiary{Type: "merchant_account"},
+		Beneficiary: beneficiary{Type: toMerchant},
 	}})
 	return o, nil
 }

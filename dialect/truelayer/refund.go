@@ -58,6 +58,7 @@ func decodeRefund(c *call) (dialect.Operation, error) {
 	r := &dialect.Refund{Refund: remit.Refund{
 		Naming: remit.UUID, Payment: remit.Name{Text: c.segments["id"]},
 		WhenOmitted: remit.TakeWhole, WhenUnfunded: remit.Wait, WhenShort: remit.FailLater, WhenNowhere: remit.FailLater,
+		Judge: judgeRefund,
 	}}
 	r.Keyed, r.Content = c.keyed()
 	if c.who.Settings.On(switchSettledOnly) {
@@ -79,6 +80,15 @@ func decodeRefund(c *call) (dialect.Operation, error) {
 // refunds nothing. (D5)
 func (c *call) zeroIsWhole() bool {
 	return strings.HasPrefix(c.r.Header.Get("TL-Agent"), "truelayer-java/") || c.who.Settings.On(switchZeroIsWhole)
+}
+
+// judgeRefund refuses a payment whose money never was with us.
+// docs/spec/truelayer.md#61-semantics.
+func judgeRefund(p remit.Payment) *remit.Error {
+	if paymentDetailsOf(p).external() {
+		return remit.Errorf(remit.Conflict, remit.ReasonNotFunded, "the payment is not into a merchant account")
+	}
+	return nil
 }
 
 // answerRefundCreated names the refund, and nothing else.
