@@ -31,9 +31,6 @@ func (f fields) has(name string) bool {
 
 func (f fields) text(name string) string { return f[name].text }
 
-// flagged tells whether a field says true.
-func (f fields) flagged(name string) bool { return f[name].text == "true" }
-
 // readFields reads a body. None is one without fields. A type that we cannot
 // read is refused rather than ignored: without its amount a refund would give
 // back everything. docs/spec/trustly-us.md#11-traps-what-clients-send-read-or-choke-on T3.

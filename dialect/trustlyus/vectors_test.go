@@ -124,7 +124,7 @@ func TestCredentialsOfTheSpecification(t *testing.T) {
 }
 
 // TestRedirectSignature is the vector D1, over the whole URL.
-// docs/spec/trustly-us.md#81-redirect-signature-returnurl-cancelurl-d-redir.
+// docs/spec/trustly-us.md#81-redirect-signature-returnurl--cancelurl-d-redir.
 func TestRedirectSignature(t *testing.T) {
 	const before = "https://shop.example.net/trustly/return?transactionId=1003299950&transactionType=1&merchantReference=WEB-20417&status=2&payment.paymentType=2&payment.paymentProvider.type=1&payment.account.verified=true&panel=1"
 	var opened remit.Payment

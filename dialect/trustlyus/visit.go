@@ -132,7 +132,7 @@ func origin(link string) string {
 
 // back is where the payer is sent: the merchant's URL with what has become of
 // it, signed as a whole.
-// docs/spec/trustly-us.md#81-redirect-signature-returnurl-cancelurl-d-redir.
+// docs/spec/trustly-us.md#81-redirect-signature-returnurl--cancelurl-d-redir.
 func (v *visit) back(t transaction) string {
 	link := t.Payment.ReturnURL
 	if t.Status != statusAuthorized && t.Status != statusCompleted {
