@@ -123,7 +123,7 @@ func replay(t *testing.T, b Bench, in *txtar.Archive) []byte {
 			}
 		case "reply":
 			add(f.Name, string(f.Data))
-			add("acknowledged", w.acknowledge(f.Data))
+			w.acknowledge(f.Data, add)
 		case "operation", "outcome", "response", "notice", "acknowledged":
 			// It follows from what stands above it, and is written anew.
 		default:

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -153,7 +154,8 @@ func (w *world) learn(text []byte) {
 		}
 		w.stage(spec, p.ExternalID)
 	}
-	for currency, minor := range f.BalanceMinor {
+	for _, currency := range slices.Sorted(maps.Keys(f.BalanceMinor)) {
+		minor := f.BalanceMinor[currency]
 		w.must(remit.TopUp{Head: w.head("sandbox"), Amount: money.Amount{Currency: currency}, Target: &minor})
 	}
 }
@@ -316,8 +318,9 @@ func (w *world) sealed(n remit.Notice) dialect.Outgoing {
 	return out
 }
 
-// acknowledge tells whether the merchant's reply to the last notice counts.
-func (w *world) acknowledge(text []byte) string {
+// acknowledge adds whether the merchant's reply to the last notice counts, and
+// carries out what it asks for.
+func (w *world) acknowledge(text []byte, add func(name, text string)) {
 	w.t.Helper()
 	if w.last.Kind == "" {
 		w.t.Fatal("there is a reply, and no notice")
@@ -325,10 +328,22 @@ func (w *world) acknowledge(text []byte) string {
 	status, header, body := parseReply(w.t, text)
 	r := dialect.Request{Header: header, Body: body}
 	w.b.Prove(w.t, &r)
-	if err := w.b.Dialect.Acknowledged(w.last, dialect.Reply{Status: status, Header: header, Body: r.Body}, w.caller); err != nil {
-		return "no: " + err.Error()
+	reply := dialect.Reply{Status: status, Header: header, Body: r.Body}
+	if err := w.b.Dialect.Acknowledged(w.last, reply, w.caller); err != nil {
+		add("acknowledged", "no: "+err.Error())
+		return
 	}
-	return "yes"
+	add("acknowledged", "yes")
+	l, ok := w.b.Dialect.(dialect.Listener)
+	if !ok {
+		return
+	}
+	if op := l.Heard(w.last, reply, w.caller); op != (dialect.Operation{}) {
+		add("operation", formatOperation(op))
+		res, err := w.engine.Ask(w.t.Context(), merchant, w.b.Dialect.Name(), "", op)
+		add("outcome", formatOutcome(res, "the decision", err))
+		w.tell(add)
+	}
 }
 
 // converse answers one request, and adds what became of it on its way.

@@ -2,6 +2,8 @@ package trustly
 
 import (
 	"encoding/json"
+	"net"
+	"net/url"
 	"regexp"
 	"time"
 
@@ -56,7 +58,28 @@ func (a *attributes) form(name string, form *regexp.Regexp, why remit.Reason) st
 var (
 	country  = regexp.MustCompile(`^[A-Z]{2}$`)
 	category = regexp.MustCompile(`^[0-9]{4}$`)
+	locale   = regexp.MustCompile(`^[a-z]{2}_[A-Z]{2}$`)
+	target   = regexp.MustCompile(`^_(top|self|parent)$`)
 )
+
+// address reads an IP address: one.
+func (a *attributes) address(name string) {
+	if s := a.text(name); s != "" && net.ParseIP(s) == nil {
+		a.refuse(reasonIP, "%s is one IP address", name)
+	}
+}
+
+// page reads where a person is sent on to.
+func (a *attributes) page(name string, why remit.Reason) string {
+	v := a.v.get(name)
+	u, err := url.Parse(v.text)
+	switch {
+	case v.kind == null || (v.kind == text && v.text == ""):
+	case v.kind != text || err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") || len(v.text) > urlBytesMax:
+		a.refuse(why, "%s is an http or https address", name)
+	}
+	return v.text
+}
 
 // partner reads what partners say of the shop behind an order. That the URL is
 // one is not asked: the official clients' own example is none.
@@ -119,6 +142,12 @@ type details struct {
 	House      string `json:"house,omitempty"`      // … its clearing house …
 	Bank       string `json:"bank,omitempty"`       // … and its bank, where we know it
 	Descriptor string `json:"descriptor,omitempty"` // … and what may be shown of its number
+	Success    string `json:"success,omitempty"`    // where a person goes afterwards
+	Fail       string `json:"fail,omitempty"`
+	Suggested  string `json:"suggested,omitempty"` // amounts, as they were written
+	Min        string `json:"min,omitempty"`
+	Max        string `json:"max,omitempty"`
+	Due        string `json:"due,omitempty"` // of a charge: its day
 }
 
 func (d details) String() string {

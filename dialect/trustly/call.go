@@ -21,26 +21,43 @@ type method struct {
 	answer func(*call, remit.Result) (value, *remit.Error)
 	// words are for errors that have others in this method.
 	words map[fault]problem
+	// rejects are the errors that are a result of this method, and rejected is
+	// the data of such a result.
+	rejects  map[fault]string
+	rejected func(why string) value
+	// hosted says that money comes in, or that somebody must act on a page: there
+	// is nobody to do so but in a sandbox. (D28)
+	hosted bool
 }
 
 var methods = map[string]method{
 	"AccountLedger":                     accountLedger,
 	"AccountPayout":                     accountPayout,
+	"ApproveWithdrawal":                 approveWithdrawal,
 	"Balance":                           balance,
+	"CancelCharge":                      cancelCharge,
+	"Charge":                            charge,
+	"DenyWithdrawal":                    denyWithdrawal,
+	"Deposit":                           deposit,
 	"GetWithdrawals":                    getWithdrawals,
 	"MerchantSettlement":                merchantSettlement,
 	"Refund":                            refund,
 	"RegisterAccount":                   registerAccount,
+	"RegisterAccountPayout":             registerAccountPayout,
+	"SelectAccount":                     selectAccount,
 	"ViewAutomaticSettlementDetailsCSV": settlementReport,
+	"Withdraw":                          withdraw,
 }
 
 // call is one request, taken apart once.
 type call struct {
-	refused    bool           // not a POST
-	unreadable bool           // the body, so that what follows on the connection is not to be trusted
-	fault      error          // what is wrong with the envelope
-	settings   remit.Settings // of the caller, once it is known
-	name       string         // of the method
+	refused    bool  // not a POST
+	unreadable bool  // the body, so that what follows on the connection is not to be trusted
+	fault      error // what is wrong with the envelope
+	request    dialect.Request
+	merchant   remit.MerchantID // once it is known, …
+	settings   remit.Settings   // … with its settings
+	name       string           // of the method
 	uuid       string
 	signature  string
 	data       value
@@ -50,7 +67,10 @@ type call struct {
 
 // Read takes a request apart.
 func (Dialect) Read(r dialect.Request) dialect.Call {
-	c := &call{alg: plain}
+	if r.Path == checkoutPath {
+		return readVisit(r)
+	}
+	c := &call{request: r, alg: plain}
 	if r.Method != http.MethodPost {
 		c.refused, c.fault = true, remit.Errorf(remit.Unsupported, remit.ReasonUnknownMethod, "only POST is answered")
 		return c
@@ -112,7 +132,7 @@ func (c *call) Claim() (dialect.Principal, error) {
 // Verify asks the questions about the caller in the provider's order.
 // docs/spec/trustly-eu.md#62-order-of-checks.
 func (c *call) Verify(who dialect.Caller) error {
-	c.settings = who.Settings
+	c.merchant, c.settings = who.Merchant, who.Settings
 	password, _ := c.data.get("Password").scalar()
 	same := who.Secret != nil && who.Secret(secretName, password)
 	key := usable(who.PublicKeys)
@@ -127,7 +147,7 @@ func (c *call) Verify(who dialect.Caller) error {
 		return remit.Errorf(remit.Unauthenticated, remit.ReasonNoPublicKey, "there is no public key of the merchant to verify with")
 	case !verify(key, c.signature, c.name, c.uuid, c.data, c.withNulls()):
 		return remit.Errorf(remit.Unauthenticated, remit.ReasonSignature, "the signature does not hold")
-	case !who.Settings.MayCall(c.name):
+	case !who.Settings.MayCall(c.name) || (c.method.hosted && !who.Settings.On(remit.SwitchSandbox)):
 		return remit.Errorf(remit.Forbidden, remit.ReasonFunction, "the merchant may not call this method")
 	}
 	return nil
@@ -212,6 +232,10 @@ func (c *call) body(s dialect.Signer, alg algorithm, r remit.Result, err error) 
 		}
 		err = refused
 	}
+	if why, ok := c.rejection(err); ok {
+		signed, err := signed(s, alg, r.KeyVersion, c.name, c.uuid, c.method.rejected(why))
+		return appendJSON(nil, envelope("result", signed)), err
+	}
 	p := problemOf(err, c.method.words)
 	name, uuid := c.echo()
 	inner, err := signed(s, alg, r.KeyVersion, name, uuid, value{kind: object, members: []member{
@@ -219,6 +243,13 @@ func (c *call) body(s dialect.Signer, alg algorithm, r remit.Result, err error) 
 		{"message", str(p.name)},
 	}})
 	return appendJSON(nil, envelope("error", failure(p, inner))), err
+}
+
+// rejection tells whether an error is a result of the method.
+func (c *call) rejection(err error) (string, bool) {
+	e := remit.AsError(err)
+	why, ok := c.method.rejects[fault{e.Code, e.Reason}]
+	return why, ok
 }
 
 func envelope(what string, v value) value {

@@ -18,6 +18,15 @@ const (
 	reasonNotSecure    remit.Reason = "notification_url_not_secure"
 	reasonAttribute    remit.Reason = "attribute"
 	reasonBankAccount  remit.Reason = "bank_account"
+	reasonMandate      remit.Reason = "mandate"
+	reasonEmail        remit.Reason = "email"
+	reasonLocale       remit.Reason = "locale"
+	reasonIP           remit.Reason = "ip"
+	reasonSuccessURL   remit.Reason = "success_url"
+	reasonFailURL      remit.Reason = "fail_url"
+	reasonTemplateURL  remit.Reason = "template_url"
+	reasonTarget       remit.Reason = "url_target"
+	reasonCountry      remit.Reason = "country"
 )
 
 // fault is what a problem is looked up by; a code without a reason stands for
@@ -35,6 +44,14 @@ var problems = map[fault]problem{
 	{remit.Invalid, remit.ReasonAmount}:              {"615", "ERROR_INVALID_AMOUNT"},
 	{remit.Invalid, remit.ReasonCurrency}:            {"622", "ERROR_INVALID_CURRENCY_CODE"},
 	{remit.Invalid, reasonBankAccount}:               {"624", "ERROR_INVALID_BANK_ACCOUNT_NUMBER"},
+	{remit.Invalid, reasonEmail}:                     {"642", "ERROR_INVALID_EMAIL"},
+	{remit.Invalid, reasonLocale}:                    {"645", "ERROR_INVALID_LOCALE"},
+	{remit.Invalid, reasonIP}:                        {"698", "ERROR_INVALID_IP"},
+	{remit.Invalid, reasonSuccessURL}:                {"700", "ERROR_MALFORMED_SUCCESSURL"},
+	{remit.Invalid, reasonFailURL}:                   {"701", "ERROR_MALFORMED_FAILURL"},
+	{remit.Invalid, reasonTemplateURL}:               {"702", "ERROR_MALFORMED_TEMPLATEURL"},
+	{remit.Invalid, reasonTarget}:                    {"703", "ERROR_MALFORMED_URLTARGET"},
+	{remit.Invalid, reasonCountry}:                   {"737", "ERROR_INVALID_COUNTRY"},
 	{remit.Invalid, reasonEndUserNull}:               {"696", "ERROR_ENDUSERID_IS_NULL"},
 	{remit.Invalid, reasonMessageNull}:               {"697", "ERROR_MESSAGEID_IS_NULL"},
 	{remit.Invalid, reasonMessage}:                   {"704", "ERROR_MALFORMED_MESSAGEID"},

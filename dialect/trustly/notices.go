@@ -19,6 +19,10 @@ const (
 	noticePayoutFailed       = "payoutfailed"
 )
 
+// switchDepositAccount has a merchant told of the payer's account of each
+// deposit, so that it can be paid.
+const switchDepositAccount = "deposit_account"
+
 // Why a withdrawal ended, beside what a rail can say.
 const (
 	reasonNotDebited remit.Reason = "not_debited" // the merchant answered FAILED to the debit
@@ -46,7 +50,7 @@ func kinds(o dialect.Occurrence) []string {
 	case d != nil && o.Event.Subject == string(d.ID):
 		return disbursementKinds(o)
 	case p != nil && o.Event.Subject == string(p.ID):
-		return paymentKinds(*p)
+		return paymentKinds(o)
 	}
 	return nil
 }
@@ -73,6 +77,8 @@ func disbursementKinds(o dialect.Occurrence) []string {
 		switch {
 		case d.Reason == remit.ReasonPaymentGone:
 			return nil // the deposit's own notifications tell of it
+		case withdrawal && d.Reason == remit.ReasonShort:
+			return []string{noticeCancel} // it was not debited
 		case withdrawal:
 			return append(failed, noticeCancel)
 		}
@@ -91,19 +97,26 @@ func disbursementKinds(o dialect.Occurrence) []string {
 
 // paymentKinds tell of money on its way in, where it was asked for by this
 // API: whoever makes a deposit by hand knows of it. (D23)
-func paymentKinds(p remit.Payment) []string {
-	asked := detailsOf(p.Details).Method
-	switch {
-	case asked == "":
-	case p.State == remit.PaymentAuthorized && asked == methodDeposit:
-		return []string{noticePending}
-	case p.State == remit.PaymentAuthorized && asked == methodSelectAccount:
-		return []string{noticeAccount}
-	case p.State == remit.PaymentFunded:
+func paymentKinds(o dialect.Occurrence) []string {
+	asked := detailsOf(o.Payment.Details).Method
+	if asked == "" {
+		return nil
+	}
+	switch remit.PaymentState(o.Event.Kind) {
+	case remit.PaymentAuthorized:
+		switch {
+		case asked == methodDeposit && o.Merchant.Settings.On(switchDepositAccount):
+			return []string{noticePending, noticeAccount}
+		case asked == methodDeposit:
+			return []string{noticePending}
+		case asked == methodSelectAccount:
+			return []string{noticeAccount}
+		}
+	case remit.PaymentFunded:
 		return []string{noticeCredit}
-	case p.State == remit.PaymentReversed:
+	case remit.PaymentReversed:
 		return []string{noticeDebit}
-	case p.State == remit.PaymentFailed || p.State == remit.PaymentCanceled:
+	case remit.PaymentFailed, remit.PaymentCanceled:
 		return []string{noticeCancel}
 	}
 	return nil

@@ -4,7 +4,11 @@
 // docs/reference/dialects/trustly-divergences.md.
 package trustly
 
-import "remit/dialect"
+import (
+	"net/http"
+
+	"remit/dialect"
+)
 
 // Name is the dialect's name.
 const Name = "trustly"
@@ -20,11 +24,15 @@ var _ dialect.Dialect = Dialect{}
 // Name is the dialect's name.
 func (Dialect) Name() string { return Name }
 
-// Routes are the path of the test system and the path of the live one. They
-// take every method, since the answer to a wrong one is the dialect's too.
+// Routes are the path of the test system and the path of the live one, and the
+// page of orders. The first two take every method, since the answer to a wrong
+// one is the dialect's too.
 // docs/spec/trustly-eu.md#11-request-side.
 func (Dialect) Routes() []dialect.Route {
-	return []dialect.Route{{Path: "/api/1"}, {Path: "/api/1/{$}"}, {Path: "/1"}, {Path: "/1/{$}"}}
+	return []dialect.Route{
+		{Path: "/api/1"}, {Path: "/api/1/{$}"}, {Path: "/1"}, {Path: "/1/{$}"},
+		{Method: http.MethodGet, Path: checkoutPath}, {Method: http.MethodPost, Path: checkoutPath},
+	}
 }
 
 // BodyBytesMax is the largest request, in bytes.
