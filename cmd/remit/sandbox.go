@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"remit/internal/catalog"
+	"remit/internal/console"
 	"remit/internal/node"
 	"remit/internal/sandbox"
 	"remit/internal/server"
@@ -115,6 +116,9 @@ func (c sandboxStart) options(l net.Listener, log *slog.Logger, hook func(string
 				NewTrace: trace, Key: n.RequestKey, Log: log,
 			})
 			return s, s.Close
+		},
+		Console: func(n *node.Node, whole http.Handler) http.Handler {
+			return console.New(console.Options{Node: n, Real: time.Now, Log: log, Operator: "operator:sandbox", Local: !c.AllowPublic, Sandbox: whole})
 		},
 		Serve: func(ctx context.Context, l net.Listener, h http.Handler) error { return server.Serve(ctx, l, h, log) },
 	}

@@ -142,6 +142,7 @@ func (s *Sandbox) Greeting() string {
 	return fmt.Sprintf(`Remit's sandbox is ready. Nothing here is real money.
 
   API       %s
+  console   %s
   control   %s
   inbox     %s
   folder    %s
@@ -152,5 +153,5 @@ func (s *Sandbox) Greeting() string {
 One refund to paste:
 
   sh %s
-`, s.base, s.base+controlPath, s.base+inboxPath, s.home.dir, s.home.path(announcement), clock, s.home.path(refundFile))
+`, s.base, s.base+consolePath, s.base+controlPath, s.base+inboxPath, s.home.dir, s.home.path(announcement), clock, s.home.path(refundFile))
 }

@@ -72,6 +72,9 @@ type Options struct {
 	// has let its notifications go. newTrace is nil where any name of a request
 	// will do.
 	Public func(n *node.Node, newTrace func() string) (h http.Handler, answered func())
+	// Console shows the installation to people below /console; whole is the
+	// sandbox itself, with its control API. Nil shows nothing.
+	Console func(n *node.Node, whole http.Handler) http.Handler
 	// Serve answers on the listener until the context ends.
 	Serve func(context.Context, net.Listener, http.Handler) error
 }
@@ -85,6 +88,7 @@ type Sandbox struct {
 	bank    Bank
 	inbox   *inbox
 	control http.Handler
+	console http.Handler
 	public  http.Handler
 	closers []func() error
 
@@ -137,6 +141,9 @@ func Open(ctx context.Context, o Options) (s *Sandbox, err error) {
 	s.public, s.answered = o.Public(s.node, s.home.newTrace())
 	s.inbox = &inbox{node: s.node, dialects: o.Dialects, home: s.home}
 	s.control = s.routes()
+	if o.Console != nil {
+		s.console = o.Console(s.node, s)
+	}
 	return s, s.furnish(ctx)
 }
 
@@ -212,6 +219,8 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case below(r.URL.Path, controlPath):
 		defer s.takeTurn()()
 		s.control.ServeHTTP(w, r)
+	case s.console != nil && below(r.URL.Path, consolePath):
+		s.console.ServeHTTP(w, r)
 	case s.home.frozen():
 		defer s.takeTurn()()
 		s.answer(w, r)

@@ -1,0 +1,141 @@
+// What the browser does by itself: keys, charts, the theme, and forms that are
+// sent once. Everything works without it but the charts.
+(() => {
+  "use strict";
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  // Keys. Rows are walked by j and k; the walk outlives a fresh page.
+  let at = null; // the key of the row
+  const rows = () => all("tr[data-key]");
+  const mark = (row, focus) => {
+    all("tr.at").forEach((r) => r.classList.remove("at"));
+    if (!row) return;
+    at = row.dataset.key;
+    row.classList.add("at");
+    if (focus) {
+      row.scrollIntoView({ block: "nearest" });
+      $("a", row)?.focus({ preventScroll: true });
+    }
+  };
+  const walk = (by) => {
+    const list = rows();
+    const i = list.findIndex((r) => r.dataset.key === at);
+    mark(list[Math.max(0, Math.min(list.length - 1, i + by))], true);
+  };
+  const places = { o: "Overview", p: "Payments", r: "Refunds", d: "Deliveries", l: "Ledger" };
+  let going = false;
+  const go = (key) => {
+    const link = all(".nav a").find((a) => a.textContent.trim() === places[key]);
+    if (link) location.href = link.href;
+  };
+  const showKeys = () => $("dialog.keys")?.showModal();
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.target.closest("input, select, textarea")) {
+      if (e.key === "Escape") e.target.blur();
+      return;
+    }
+    if (going) { going = false; return go(e.key); }
+    switch (e.key) {
+      case "/": e.preventDefault(); $("input[type=search]")?.select(); break;
+      case "j": walk(1); break;
+      case "k": walk(-1); break;
+      case "g": going = true; break;
+      case "?": showKeys(); break;
+    }
+  });
+  document.addEventListener("click", (e) => {
+    if (e.target.closest("[data-keys]")) return showKeys();
+    if (e.target.closest("[data-theme-switch]")) return switchTheme();
+    const row = e.target.closest("tr[data-href]");
+    if (!row || e.target.closest("a, button, input, select, summary, label") || String(getSelection())) return;
+    location.href = row.dataset.href;
+  });
+
+  // A form that was sent is not sent again while its answer is awaited. The
+  // server would act once anyhow.
+  document.addEventListener("submit", (e) => {
+    const button = $("button", e.target);
+    if (e.target.method !== "post" || !button) return;
+    if (button.getAttribute("aria-busy")) e.preventDefault();
+    button.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => all("[aria-busy]").forEach((b) => b.removeAttribute("aria-busy")));
+
+  // Theme: a cookie, so that the page comes in it.
+  const dark = () => {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+  const switchTheme = () => {
+    const next = dark() ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    document.cookie = `remit_theme=${next}; path=/console; max-age=31536000; samesite=strict`;
+    draw();
+  };
+
+  // A page is not fetched again while somebody reads in it, or writes.
+  document.addEventListener("htmx:beforeRequest", (e) => {
+    const live = e.target;
+    if (live.id !== "live") return;
+    const busy = document.hidden || String(getSelection()) || $("details[open], [aria-busy]", live) ||
+      (live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, button, summary"));
+    if (busy) e.preventDefault();
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const row = at && rows().find((r) => r.dataset.key === at);
+    if (row) mark(row, document.activeElement === document.body);
+    draw();
+  });
+
+  // Charts.
+  const colour = (name) => {
+    const probe = document.createElement("i");
+    probe.style.color = `var(${name})`;
+    document.body.append(probe);
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value;
+  };
+  const drawn = new Map(); // by the chart's id: its data and its plot
+  const draw = () => all("[data-chart]").forEach(async (box) => {
+    let known = drawn.get(box.id);
+    if (!known || Date.now() - known.at > 60000) {
+      const answer = await fetch(box.dataset.chart).catch(() => null);
+      if (!answer?.ok) return;
+      known = { at: Date.now(), data: await answer.json() };
+      drawn.set(box.id, known);
+      known.theme = null;
+    }
+    if (known.theme === dark() && known.box === box && known.width === box.clientWidth) return;
+    Object.assign(known, { theme: dark(), box, width: box.clientWidth });
+    plot(box, known.data);
+  });
+  const plot = (box, d) => {
+    const unit = 10 ** d.digits;
+    const money = (v) => v == null ? "–" : v.toLocaleString("en", { minimumFractionDigits: d.digits, maximumFractionDigits: d.digits }) + " " + d.currency;
+    const short = (v) => Math.abs(v) >= 1e6 ? v / 1e6 + "M" : Math.abs(v) >= 1e3 ? v / 1e3 + "k" : String(v);
+    const major = (list) => list.map((n) => n / unit);
+    const bars = (place) => uPlot.paths.bars({ size: [0.26, 16], align: place, gap: 1, radius: 0.2 });
+    const series = (label, name, place) => ({ label, stroke: colour(name), fill: colour(name), width: 0, paths: bars(place), points: { show: false }, value: (u, v) => money(v) });
+    const axis = { stroke: colour("--dim"), font: "12px system-ui, sans-serif", grid: { stroke: colour("--edge"), width: 1 }, ticks: { show: false } };
+    const day = (s) => new Date(s * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+    box.replaceChildren();
+    new uPlot({
+      width: box.clientWidth, height: 220, cursor: { y: false, points: { show: false } },
+      scales: { x: { time: false, range: (u, min, max) => [min - 64800, max + 64800] }, y: { range: (u, min, max) => [0, Math.max(max * 1.1, 1)] } },
+      axes: [
+        { ...axis, grid: { show: false }, values: (u, list) => list.map(day), incrs: [86400, 432000, 604800], space: 72 },
+        { ...axis, values: (u, list) => list.map(short), size: 52 },
+      ],
+      series: [
+        { label: "Day (UTC)", value: (u, v) => v == null ? "last 30" : day(v) },
+        series("In", "--good", -1), series("Out", "--move", 1), series("Of that failed or returned", "--bad", 1),
+      ],
+    }, [d.days, major(d.in), major(d.out), major(d.back)], box);
+  };
+  addEventListener("resize", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  draw();
+})();

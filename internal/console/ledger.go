@@ -1,0 +1,235 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"remit"
+	"remit/internal/check"
+	"remit/ledger"
+	"remit/money"
+	"remit/store"
+)
+
+// checked is the last check of the books that was run from here.
+type checked struct {
+	mu      sync.Mutex
+	running bool
+	at      time.Time
+	took    time.Duration
+	by      string
+	report  check.Report
+}
+
+// lastCheck is what a page shows of it.
+type lastCheck struct {
+	At     time.Time
+	Took   time.Duration
+	By     string
+	Report check.Report
+}
+
+func (c *Console) lastCheck() *lastCheck {
+	c.last.mu.Lock()
+	defer c.last.mu.Unlock()
+	if c.last.at.IsZero() {
+		return nil
+	}
+	return &lastCheck{c.last.at, c.last.took, c.last.by, c.last.report}
+}
+
+// runCheck makes the books anew from their transfers: one check at a time.
+func (c *Console) runCheck(v *visit) (outcome, error) {
+	out := outcome{to: v.path("ledger"), message: "The books were checked."}
+	c.last.mu.Lock()
+	running := c.last.running
+	c.last.running = true
+	c.last.mu.Unlock()
+	if running {
+		return out, remit.Errorf(remit.Conflict, "", "a check is running already")
+	}
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Time{}) // it reads everything
+	start := c.o.Real()
+	report, err := c.o.Node.Check(context.WithoutCancel(v.Context()))
+	c.last.mu.Lock()
+	defer c.last.mu.Unlock()
+	c.last.running = false
+	if err == nil {
+		c.last.at, c.last.took, c.last.by, c.last.report = v.now, c.o.Real().Sub(start), v.operator, report
+	}
+	return out, err
+}
+
+// ledger lists a merchant's accounts, now or as they were at a moment.
+func (c *Console) ledger(v *visit) error {
+	books, err := c.books(v.Context(), v.merchant.ID)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Check": c.lastCheck(), "Moment": v.FormValue("at")}
+	if text := v.FormValue("at"); text != "" {
+		at, err := moment(text)
+		if err != nil {
+			return err
+		}
+		if books, err = c.booksAt(v.Context(), v.merchant.ID, at); err != nil {
+			return err
+		}
+		data["At"] = at
+	}
+	var accounts []ledger.Account
+	for _, a := range books {
+		accounts = append(accounts, a)
+	}
+	slices.SortFunc(accounts, func(a, b ledger.Account) int {
+		return strings.Compare(string(a.Currency)+accountOrder(a.ID), string(b.Currency)+accountOrder(b.ID))
+	})
+	data["Accounts"] = accounts
+	v.render(200, "ledger", "ledger", "Ledger", data)
+	return nil
+}
+
+// accountOrder puts the merchant's own balance before all others.
+func accountOrder(id ledger.AccountID) string {
+	if name := accountName(id); name != "balance" {
+		return name
+	}
+	return ""
+}
+
+// moment reads a time of a form: what a browser's own field writes, in UTC.
+func moment(text string) (time.Time, error) {
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, remit.Errorf(remit.Invalid, "", "A moment is written as 2006-01-02T15:04, in UTC.")
+}
+
+// walkedAtOnce is how many events are read at once to make books anew.
+const walkedAtOnce = 5_000
+
+// booksAt makes a merchant's books anew up to a moment, from its transfers
+// alone.
+func (c *Console) booksAt(ctx context.Context, m remit.MerchantID, at time.Time) (ledger.Books, error) {
+	books := ledger.Books{}
+	span := store.Span{Merchant: m, From: time.Unix(0, 0), To: at.Add(time.Microsecond), Max: walkedAtOnce}
+	for {
+		events, err := c.store.EventsIn(ctx, span)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			for _, t := range e.Transfers {
+				for _, id := range []ledger.AccountID{t.From, t.To} {
+					if _, ok := books[id]; !ok {
+						books[id] = ledger.Account{ID: id, Currency: t.Amount.Currency, MayGoNegative: remit.MayGoNegative(id)}
+					}
+				}
+				if err := books.Apply(t); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if len(events) < span.Max {
+			return books, nil
+		}
+		span.After = events[len(events)-1].Seq
+	}
+}
+
+// posting is one transfer as one account sees it.
+type posting struct {
+	Event    remit.Event
+	Transfer ledger.Transfer
+	Other    ledger.AccountID
+	Minor    int64 // posted: below zero where it left
+	Held     int64 // promised, or let go
+	Balance  int64 // after it
+}
+
+// Lengths of an account's page: how many postings it shows, and among how many
+// events they are looked for.
+const (
+	postingsMax       = 50
+	postingsWalkedMax = 2_000
+)
+
+// account shows the transfers of one account, newest first, each with the
+// balance after it.
+func (c *Console) account(v *visit) error {
+	m := v.merchant.ID
+	id := remit.AccountAt(m, v.FormValue("path"))
+	have, err := c.store.Read(v.Context(), store.Wants{Merchants: []remit.MerchantID{m}, Accounts: []store.AccountsRef{{Merchant: m}}})
+	if err != nil {
+		return err
+	}
+	a, ok := have.Books[m][id]
+	if !ok {
+		return remit.Errorf(remit.NotFound, "", "There is no account %q.", v.FormValue("path"))
+	}
+	below, balance := have.Merchants[m].Seq+1, a.Balance()
+	if text := v.FormValue("below"); text != "" {
+		n, errSeq := strconv.ParseInt(text, 10, 64)
+		b, errBalance := strconv.ParseInt(v.FormValue("balance"), 10, 64)
+		if errSeq != nil || errBalance != nil {
+			return remit.Errorf(remit.Invalid, "", "This is no page of the account.")
+		}
+		below, balance = n, b
+	}
+	events, err := c.store.Recent(v.Context(), m, below, postingsWalkedMax)
+	if err != nil {
+		return err
+	}
+	list, next := postings(events, id, balance)
+	v.render(200, "account", "ledger", "Account", map[string]any{
+		"Account": a, "List": list, "Next": next, "Path": v.FormValue("path"), "Last": next == nil || len(events) == 0, "Whole": v.FormValue("below") == "",
+	})
+	return nil
+}
+
+// further is where an account's next page begins, and the balance there.
+type further struct{ Below, Balance int64 }
+
+// postings are an account's among events that come newest first, and where the
+// next page begins: nil at the end.
+func postings(events []remit.Event, id ledger.AccountID, balance int64) (list []posting, next *further) {
+	for _, e := range events {
+		if len(list) >= postingsMax {
+			return list, &further{list[len(list)-1].Event.Seq, balance}
+		}
+		for i := len(e.Transfers) - 1; i >= 0; i-- {
+			t := e.Transfers[i]
+			p := posting{Event: e, Transfer: t, Balance: balance, Other: t.To}
+			switch moves := t.Step == ledger.Post || t.Step == ledger.PostHold; {
+			case t.From == id && moves:
+				p.Minor = -t.Amount.Minor
+			case t.From == id && t.Step == ledger.Hold:
+				p.Held = t.Amount.Minor
+			case t.From == id:
+				p.Held = -t.Amount.Minor
+			case t.To == id && moves:
+				p.Minor, p.Other = t.Amount.Minor, t.From
+			default:
+				continue
+			}
+			balance -= p.Minor
+			list = append(list, p)
+		}
+	}
+	if len(events) == postingsWalkedMax {
+		return list, &further{events[len(events)-1].Seq, balance}
+	}
+	return list, nil
+}
+
+// Of is an amount in the posting's currency.
+func (p posting) Of(minor int64) money.Amount {
+	return money.Amount{Minor: minor, Currency: p.Transfer.Amount.Currency}
+}

@@ -1,0 +1,356 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"remit"
+	"remit/money"
+	"remit/store"
+)
+
+// Lengths of lists.
+const (
+	rowsMax    = 50    // of one page
+	csvRowsMax = 1_000 // that are read at once for a file
+	foundMax   = 50    // of each kind, of a search
+)
+
+// filters are what a list is narrowed to, as they stand in its address.
+type filters struct {
+	State, Dialect, Stuck string
+	From, To              string // days
+	After                 string
+}
+
+func (v *visit) filters() filters {
+	get := v.URL.Query().Get
+	return filters{get("state"), get("dialect"), get("stuck"), get("from"), get("to"), get("after")}
+}
+
+// times are the days of the filters: from the first's beginning, and before
+// the last's end.
+func (f filters) times() (from, to time.Time, err error) {
+	for _, x := range []struct {
+		text string
+		into *time.Time
+		more int
+	}{{f.From, &from, 0}, {f.To, &to, 1}} {
+		if x.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, x.text)
+		if err != nil {
+			return from, to, remit.Errorf(remit.Invalid, "", "A day is written as 2006-01-02, not %q.", x.text)
+		}
+		*x.into = day.AddDate(0, 0, x.more)
+	}
+	return from, to, nil
+}
+
+// any tells whether the list is narrowed at all.
+func (f filters) Any() bool { f.After = ""; return f != filters{} }
+
+func (v *visit) paymentFilter() (store.PaymentFilter, error) {
+	f := v.filters()
+	from, to, err := f.times()
+	return store.PaymentFilter{
+		Merchant: v.merchant.ID, Dialect: f.Dialect, State: remit.PaymentState(f.State), From: from, To: to,
+		After: remit.PaymentID(f.After), Newest: true, Max: rowsMax + 1,
+	}, err
+}
+
+func (c *Console) payments(v *visit) error {
+	f, err := v.paymentFilter()
+	if err != nil {
+		return err
+	}
+	list, err := c.store.Payments(v.Context(), f)
+	if err != nil {
+		return err
+	}
+	list, last := most(list, func(p remit.Payment) string { return string(p.ID) })
+	v.render(200, "payments", "payments", "Payments", map[string]any{
+		"List": list, "Last": last, "Filters": v.filters(), "States": paymentStates, "Dialects": v.dialects(),
+	})
+	return nil
+}
+
+var paymentStates = []string{"opened", "authorized", "funded", "failed", "canceled", "reversed"}
+
+// most cuts a list that was read with one more than a page holds, and says
+// where the next page begins: "" if there is none.
+func most[T any](list []T, id func(T) string) ([]T, string) {
+	if len(list) <= rowsMax {
+		return list, ""
+	}
+	return list[:rowsMax], id(list[rowsMax-1])
+}
+
+func (v *visit) dialects() (names []string) {
+	for name := range v.c.o.Node.Dialects {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (v *visit) disbursementFilter(k remit.Kind) (store.Filter, error) {
+	f := v.filters()
+	from, to, err := f.times()
+	state := remit.State(f.State)
+	return store.Filter{
+		Merchant: v.merchant.ID, Kind: k, Dialect: f.Dialect, State: state, Underway: state == remit.Accepted || state == remit.Sent,
+		Stuck: f.Stuck != "", From: from, To: to, After: remit.DisbursementID(f.After), Newest: true, Max: rowsMax + 1,
+	}, err
+}
+
+func (c *Console) refunds(v *visit) error { return c.disbursements(v, remit.KindRefund, "Refunds") }
+func (c *Console) payouts(v *visit) error { return c.disbursements(v, remit.KindPayout, "Payouts") }
+
+func (c *Console) disbursements(v *visit, k remit.Kind, title string) error {
+	f, err := v.disbursementFilter(k)
+	if err != nil {
+		return err
+	}
+	list, err := c.store.Disbursements(v.Context(), f)
+	if err != nil {
+		return err
+	}
+	list, last := most(list, func(d remit.Disbursement) string { return string(d.ID) })
+	v.render(200, "disbursements", string(k)+"s", title, map[string]any{
+		"List": list, "Last": last, "Filters": v.filters(), "States": remit.States(), "Dialects": v.dialects(), "Kind": k,
+	})
+	return nil
+}
+
+// search leads to what a text names, or lists what it may mean.
+func (c *Console) search(v *visit) error {
+	text := strings.TrimSpace(v.FormValue("q"))
+	for _, m := range v.all {
+		if string(m.ID) == v.FormValue("in") {
+			v.merchant = m
+		}
+	}
+	if v.merchant.ID == "" && len(v.all) > 0 {
+		v.merchant = v.all[0]
+	}
+	hits, err := c.find(v.Context(), v, text)
+	if err != nil {
+		return err
+	}
+	if len(hits) == 1 {
+		http.Redirect(v.w, v.Request, hits[0].Link(), http.StatusSeeOther)
+		return nil
+	}
+	v.render(200, "search", "", "Search", map[string]any{"Text": text, "Hits": hits})
+	return nil
+}
+
+// hit is a payment or a disbursement that was found.
+type hit struct {
+	Payment      *remit.Payment
+	Disbursement *remit.Disbursement
+}
+
+// Link is where it is shown.
+func (h hit) Link() string {
+	if h.Payment != nil {
+		return merchantPath(h.Payment.Merchant, "payments", string(h.Payment.ID))
+	}
+	return merchantPath(h.Disbursement.Merchant, "out", string(h.Disbursement.ID))
+}
+
+// merchantsSearchedMax is among how many merchants something is looked for
+// that the shown one does not have.
+const merchantsSearchedMax = 100
+
+// find looks at the shown merchant first. An end-to-end id says itself whose
+// it is.
+func (c *Console) find(ctx context.Context, v *visit, text string) ([]hit, error) {
+	if text == "" {
+		return nil, nil
+	}
+	in := []remit.MerchantID{v.merchant.ID}
+	if m, id, ok := remit.ParseEndToEndID(text); ok && strings.HasPrefix(string(id), "d") {
+		in, text = []remit.MerchantID{m}, string(id)
+	} else {
+		for _, m := range v.all[:min(len(v.all), merchantsSearchedMax)] {
+			if m.ID != v.merchant.ID {
+				in = append(in, m.ID)
+			}
+		}
+	}
+	for _, m := range in {
+		hits, err := c.findIn(ctx, m, text)
+		if err != nil || len(hits) > 0 {
+			return hits, err
+		}
+	}
+	return nil, nil
+}
+
+func (c *Console) findIn(ctx context.Context, m remit.MerchantID, text string) (hits []hit, err error) {
+	searches := []store.Search{{Merchant: m, Text: text, Max: foundMax}}
+	for _, a := range amounts(text) {
+		searches = append(searches, store.Search{Merchant: m, Amount: a, Max: foundMax})
+	}
+	for _, s := range searches {
+		ps, ds, err := c.store.Find(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range ds {
+			hits = append(hits, hit{Disbursement: &d})
+		}
+		for _, p := range ps {
+			hits = append(hits, hit{Payment: &p})
+		}
+	}
+	return hits, nil
+}
+
+// amounts are what a text may mean as a sum of money: "1,204.50 EUR" is one
+// amount; "1204.50" is one in each currency that has two decimals.
+func amounts(text string) []money.Amount {
+	number, code, named := strings.Cut(strings.ReplaceAll(text, ",", ""), " ")
+	if named {
+		if a, err := money.ParseMajor(number, money.Currency(strings.ToUpper(code))); err == nil && a.Minor > 0 {
+			return []money.Amount{a}
+		}
+		return nil
+	}
+	if _, _, point := strings.Cut(number, "."); !point {
+		return nil // a whole number is an id rather
+	}
+	a, err := money.ParseMajor(number, "EUR")
+	if err != nil || a.Minor <= 0 {
+		return nil
+	}
+	return []money.Amount{{Minor: a.Minor}}
+}
+
+// payment shows one payment with its refunds.
+func (c *Console) payment(v *visit) error {
+	ref := store.PaymentRef{Merchant: v.merchant.ID, ID: remit.PaymentID(v.PathValue("id"))}
+	have, err := c.store.Read(v.Context(), store.Wants{Payments: []store.PaymentRef{ref}})
+	if err != nil {
+		return err
+	}
+	p, ok := have.Payments[ref]
+	if !ok {
+		return remit.Errorf(remit.NotFound, "", "There is no payment %q.", string(ref.ID))
+	}
+	refunds, err := c.store.Disbursements(v.Context(), store.Filter{Merchant: p.Merchant, Payment: p.ID, Max: foundMax})
+	if err != nil {
+		return err
+	}
+	events, err := c.store.Events(v.Context(), p.Merchant, string(p.ID))
+	if err != nil {
+		return err
+	}
+	v.render(200, "payment", "payments", "Payment "+cmp.Or(p.ExternalID, string(p.ID)), map[string]any{
+		"Payment": p, "Refunds": refunds, "Events": events, "Bar": barOf(p, refunds, ""), "Account": c.masked(p.Merchant, p.PayerAccount),
+	})
+	return nil
+}
+
+// table streams a file, a page of rows after another. next answers the rows
+// behind an id, and the last one's id: "" at the end.
+func (v *visit) table(name string, columns []string, next func(after string) (rows [][]string, last string, err error)) error {
+	rows, after, err := next("")
+	if err != nil {
+		return err // nothing was answered yet
+	}
+	v.download("text/csv; charset=utf-8", name)
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Time{}) // it may be long
+	w := csv.NewWriter(v.w)
+	_ = w.Write(columns) // an error stays until Flush
+	for {
+		for _, row := range rows {
+			for i := range row {
+				row[i] = harmless(row[i])
+			}
+			_ = w.Write(row)
+		}
+		if w.Flush(); w.Error() != nil || after == "" {
+			return nil // who has hung up needs no answer
+		}
+		_ = http.NewResponseController(v.w).Flush()
+		if rows, after, err = next(after); err != nil {
+			v.c.o.Log.Error("a file ends too early", "path", v.URL.Path, "error", err)
+			panic(http.ErrAbortHandler) // so that nobody takes it for whole
+		}
+	}
+}
+
+// harmless keeps a program that opens the file from taking a text for a
+// formula.
+func harmless(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func (c *Console) paymentsCSV(v *visit) error {
+	f, err := v.paymentFilter()
+	if err != nil {
+		return err
+	}
+	f.After, f.Max = "", csvRowsMax
+	columns := []string{"id", "external_id", "dialect", "state", "amount", "currency", "refunded", "left", "order_reference", "opened", "funded", "ended"}
+	return v.table("payments.csv", columns, func(after string) (rows [][]string, last string, err error) {
+		f.After = remit.PaymentID(after)
+		list, err := c.store.Payments(v.Context(), f)
+		for _, p := range list {
+			of := func(minor int64) string { return money.Amount{Minor: minor, Currency: p.Amount.Currency}.Major() }
+			rows = append(rows, []string{string(p.ID), p.ExternalID, p.Dialect, string(p.State), p.Amount.Major(), string(p.Amount.Currency),
+				of(p.RefundedMinor), of(p.Left()), p.OrderReference, stamp(p.Opened), stamp(p.Funded), stamp(p.Ended)})
+		}
+		if len(list) == csvRowsMax {
+			last = string(list[len(list)-1].ID)
+		}
+		return rows, last, err
+	})
+}
+
+func (c *Console) refundsCSV(v *visit) error {
+	return c.disbursementsCSV(v, remit.KindRefund, "refunds.csv")
+}
+func (c *Console) payoutsCSV(v *visit) error {
+	return c.disbursementsCSV(v, remit.KindPayout, "payouts.csv")
+}
+
+func (c *Console) disbursementsCSV(v *visit, k remit.Kind, name string) error {
+	f, err := v.disbursementFilter(k)
+	if err != nil {
+		return err
+	}
+	f.After, f.Max = "", csvRowsMax
+	columns := []string{"id", "external_id", "payment", "dialect", "state", "reason", "amount", "currency", "reference", "end_to_end_id", "rail", "created", "sent", "settled", "ended"}
+	return v.table(name, columns, func(after string) (rows [][]string, last string, err error) {
+		f.After = remit.DisbursementID(after)
+		list, err := c.store.Disbursements(v.Context(), f)
+		for _, d := range list {
+			rows = append(rows, []string{string(d.ID), d.ExternalID, string(d.Payment), d.Dialect, string(d.State), string(d.Reason), d.Amount.Major(),
+				string(d.Amount.Currency), d.Reference, d.EndToEndID(), d.Rail, stamp(d.Created), stamp(d.Sent), stamp(d.Settled), stamp(d.Ended)})
+		}
+		if len(list) == csvRowsMax {
+			last = string(list[len(list)-1].ID)
+		}
+		return rows, last, err
+	})
+}

@@ -1,0 +1,198 @@
+package console
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"remit"
+	"remit/dialect"
+	"remit/money"
+	"remit/store"
+)
+
+// merchantsMax is how many merchants one page shows with their balances.
+const merchantsMax = 100
+
+// merchantRow is a merchant with what it has.
+type merchantRow struct {
+	remit.Merchant
+	Balances []balance
+}
+
+// merchants lists all, and makes new ones.
+func (c *Console) merchants(v *visit) error {
+	var rows []merchantRow
+	for _, m := range v.all[:min(len(v.all), merchantsMax)] {
+		balances, err := c.balances(v.Context(), m.ID)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, merchantRow{m, balances})
+	}
+	if len(v.all) > 0 {
+		v.merchant = v.all[0]
+	}
+	v.render(200, "merchants", "merchants", "Merchants", map[string]any{"Rows": rows, "More": len(v.all) - len(rows)})
+	return nil
+}
+
+// addMerchant makes a merchant that can do nothing yet: it has no credentials.
+func (c *Console) addMerchant(v *visit) (outcome, error) {
+	id, name := remit.MerchantID(strings.TrimSpace(v.PostFormValue("id"))), strings.TrimSpace(v.PostFormValue("name"))
+	out := outcome{to: Path + "/merchants"}
+	added, err := c.o.Node.AddMerchant(v.Context(), id, remit.Settings{Name: cmp.Or(name, string(id))})
+	switch {
+	case err != nil:
+		return out, err
+	case !added:
+		return out, remit.Errorf(remit.Conflict, "", "there is a merchant %q already", string(id))
+	}
+	c.o.Log.Info("a merchant was made", "merchant", id, "operator", v.operator)
+	return outcome{to: merchantPath(id, "settings"), message: "The merchant is there. Issue its credentials next."}, nil
+}
+
+// switches are the optional powers that can be switched here.
+var switches = []struct{ Name, Label, Hint string }{
+	{remit.SwitchPayoutConfirmation, "Tell of confirmed payouts", "A notification when the bank has confirmed."},
+	{remit.SwitchPayoutFailed, "Tell of failed payouts", "A notification of its own for each failure too."},
+}
+
+// settings shows what a merchant may do, what it has, and by what it is known.
+func (c *Console) settings(v *visit) error {
+	balances, err := c.balances(v.Context(), v.merchant.ID)
+	if err != nil {
+		return err
+	}
+	credentials, err := c.store.Credentials(v.Context(), v.merchant.ID)
+	if err != nil {
+		return err
+	}
+	known := map[string][]store.Credential{}
+	for _, x := range credentials {
+		known[x.Dialect] = append(known[x.Dialect], x)
+	}
+	events, err := c.store.Events(v.Context(), v.merchant.ID, "")
+	if err != nil {
+		return err
+	}
+	slices.Reverse(events)
+	v.render(200, "settings", "settings", cmp.Or(v.merchant.Settings.Name, string(v.merchant.ID)), map[string]any{
+		"Settings": v.merchant.Settings, "Balances": balances, "Credentials": known, "Dialects": v.dialects(), "Switches": switches,
+		"Window": v.merchant.Settings.SendWindow().String(), "Addresses": strings.Join(v.merchant.Settings.IPAllow, ", "),
+		"Shields": []remit.Shield{remit.ShieldOff, remit.ShieldWarn, remit.ShieldHold, remit.ShieldReject},
+		"Events":  events[:min(len(events), eventsMax)],
+	})
+	return nil
+}
+
+// changeMerchant moves a merchant's money by hand, or its switches.
+func (c *Console) changeMerchant(v *visit) (outcome, error) {
+	out := outcome{to: v.path("settings")}
+	switch v.PathValue("act") {
+	case "topup":
+		return c.topUp(v, out)
+	case "switches":
+		return c.change(v, out)
+	}
+	return out, errNoPage
+}
+
+func (c *Console) topUp(v *visit, out outcome) (outcome, error) {
+	digits, takes := strings.CutPrefix(strings.TrimSpace(v.PostFormValue("amount")), "-")
+	amount, err := money.ParseMajor(digits, money.Currency(strings.ToUpper(strings.TrimSpace(v.PostFormValue("currency")))))
+	if err != nil || amount.Minor == 0 {
+		return out, remit.Errorf(remit.Invalid, remit.ReasonAmount, "that is no amount: write it as 1204.50, with a currency such as EUR")
+	}
+	shows := strings.TrimSpace(v.PostFormValue("evidence"))
+	if shows == "" || len(shows) > evidenceBytesMax {
+		return out, remit.Errorf(remit.Invalid, "", "write down in short what shows that the money came or went")
+	}
+	out.message = amount.String() + " were put into the balance."
+	if takes {
+		out.message = amount.String() + " were taken out of the balance."
+		amount.Minor = -amount.Minor
+	}
+	_, err = c.o.Node.Engine.Do(v.Context(), remit.TopUp{Head: v.head(mask(shows)), Amount: amount})
+	return out, err
+}
+
+// change writes the switches as the form has them.
+func (c *Console) change(v *visit, out outcome) (outcome, error) {
+	window, err := time.ParseDuration(cmp.Or(strings.TrimSpace(v.PostFormValue("window")), "0s"))
+	if err != nil || window < 0 {
+		return out, remit.Errorf(remit.Invalid, "", "the send window is a time such as 30s or 5m")
+	}
+	addresses, err := addressList(v.PostFormValue("addresses"))
+	if err != nil {
+		return out, err
+	}
+	name, on := strings.TrimSpace(v.PostFormValue("name")), func(field string) bool { return v.PostFormValue(field) != "" }
+	shield := remit.Shield(v.PostFormValue("shield"))
+	flags := map[string]bool{}
+	for _, s := range switches {
+		flags[s.Name] = on("switch_" + s.Name)
+	}
+	disabled := on("disabled")
+	_, err = c.o.Node.Engine.Do(v.Context(), remit.ChangeSettings{Head: v.head("settings"), Change: func(s *remit.Settings) {
+		s.Name, s.Disabled, s.SendWindowMicros, s.IPAllow, s.Shield = cmp.Or(name, s.Name), disabled, window.Microseconds(), addresses, shield
+		if s.Switches == nil {
+			s.Switches = map[string]bool{}
+		}
+		maps.Copy(s.Switches, flags)
+	}})
+	out.message = "The switches are as you set them, in every process within a second."
+	return out, err
+}
+
+// addressList reads who may ask for a merchant: nothing is anybody.
+func addressList(text string) ([]string, error) {
+	list := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \r\n\t", r) })
+	for _, line := range list {
+		_, single := netip.ParseAddr(line)
+		_, ranged := netip.ParsePrefix(line)
+		if single != nil && ranged != nil {
+			return nil, remit.Errorf(remit.Invalid, "", "%q is neither an address nor a range", line)
+		}
+	}
+	return list, nil
+}
+
+// secret is one of the texts that a merchant is shown once.
+type secret struct{ Name, Text string }
+
+// issue makes a merchant's credentials, and shows them this once.
+func (c *Console) issue(v *visit) (out outcome, err error) {
+	in := v.PathValue("where")
+	out = outcome{to: v.path("settings"), message: "The credentials were issued, and shown once. If they are lost, issue new ones."}
+	if !slices.Contains(v.dialects(), in) {
+		return out, remit.Errorf(remit.NotFound, "", "no dialect %q is spoken here", in)
+	}
+	made, err := c.o.Node.Directory.Issue(v.Context(), v.merchant.ID, in)
+	if err != nil {
+		return out, err
+	}
+	c.o.Log.Info("credentials were issued", "merchant", v.merchant.ID, "dialect", in, "operator", v.operator)
+	out.page = func() error {
+		v.render(http.StatusOK, "credentials", "settings", "New credentials", map[string]any{"Dialect": in, "Principal": made.Principal, "Secrets": secrets(made)})
+		return nil
+	}
+	return out, nil
+}
+
+// secrets lists what credentials hold.
+func secrets(c dialect.Credentials) (all []secret) {
+	for _, kind := range []struct {
+		what string
+		of   map[string]string
+	}{{"", c.Secrets}, {"", c.Shared}, {"private key ", c.Private}, {"public key ", c.Public}} {
+		for _, name := range slices.Sorted(maps.Keys(kind.of)) {
+			all = append(all, secret{kind.what + words(name), kind.of[name]})
+		}
+	}
+	return all
+}

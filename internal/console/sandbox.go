@@ -1,0 +1,251 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"remit"
+	"remit/money"
+)
+
+// controlPath is where the sandbox takes control calls.
+const controlPath = "/_sandbox/"
+
+// answer is a control call's, as the sandbox wrote it.
+type answer struct {
+	status int
+	body   bytes.Buffer
+	header http.Header
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+
+// call makes a control call within this process: the same that anybody can
+// make from outside.
+func (c *Console) call(ctx context.Context, method, path string, body any) ([]byte, error) {
+	var in io.Reader = http.NoBody
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		in = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, controlPath+path, in)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{status: http.StatusOK, header: http.Header{}}
+	c.o.Sandbox.ServeHTTP(a, r)
+	if a.status == http.StatusOK {
+		return a.body.Bytes(), nil
+	}
+	var refused struct {
+		Error struct{ Code, Message string }
+	}
+	if err := json.Unmarshal(a.body.Bytes(), &refused); err != nil || a.status >= http.StatusInternalServerError {
+		return nil, errors.Join(errors.New("console: a control call failed: "+a.body.String()), err)
+	}
+	code, _ := remit.ParseCode(refused.Error.Code)
+	return nil, remit.Errorf(code, "", "%s", refused.Error.Message)
+}
+
+// curl is a control call as somebody would make it from outside.
+func (v *visit) curl(path string, body any) string {
+	scheme := "http://"
+	if v.TLS != nil {
+		scheme = "https://"
+	}
+	text := "curl -s " + scheme + v.Host + controlPath + path
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return ""
+		}
+		text += " -d '" + string(b) + "'"
+	}
+	return text
+}
+
+// outcomes are what the simulated bank can be told to do.
+var outcomes = []struct{ Name, Label string }{
+	{"settle", "Settle: the bank pays"},
+	{"refuse", "Refuse: the bank says no"},
+	{"return", "Return: paid, then sent back"},
+	{"stall", "Stall: it stays pending"},
+	{"unknown", "Unknown: paid, but nobody answers"},
+	{"abort", "Abort: called back before it is sent"},
+}
+
+// received is a notification as the inbox keeps it.
+type received struct {
+	ID             string            `json:"id"`
+	Merchant       remit.MerchantID  `json:"merchant"`
+	Dialect        string            `json:"dialect"`
+	ReceivedAt     string            `json:"received_at"`
+	Method         string            `json:"method"`
+	Path           string            `json:"path"`
+	Query          string            `json:"query"`
+	Headers        map[string]string `json:"headers"`
+	Body           string            `json:"body"`
+	Verified       bool              `json:"verified"`
+	Problem        string            `json:"problem"`
+	ResponseStatus int               `json:"response_status"`
+	ResponseBody   string            `json:"response_body"`
+}
+
+// Subject is what a notification is about, as far as its bytes say.
+func (r received) Subject() string {
+	var body struct {
+		Method string `json:"method"`
+		Type   string `json:"type"`
+	}
+	if json.Unmarshal([]byte(r.Body), &body) == nil {
+		if name := body.Method + body.Type; name != "" {
+			return name
+		}
+	}
+	return r.Method + " " + r.Path
+}
+
+// Pretty is the body laid out for reading, its account numbers masked.
+func (r received) Pretty() string { return mask(pretty(r.Body)) }
+
+// PrettyResponse is the same of the answer.
+func (r received) PrettyResponse() string { return mask(pretty(r.ResponseBody)) }
+
+// pretty lays JSON out; what is none stays as it is.
+func pretty(text string) string {
+	var out bytes.Buffer
+	if json.Indent(&out, []byte(text), "", "  ") != nil {
+		return text
+	}
+	return out.String()
+}
+
+// inboxShown is how many notifications the inbox lists, the newest first.
+const inboxShown = 100
+
+// inbox reads like a mail client: a list, and the one that is open.
+func (c *Console) inbox(v *visit) error {
+	text, err := c.call(v.Context(), http.MethodGet, "inbox", nil)
+	if err != nil {
+		return err
+	}
+	var all struct{ Items []received }
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	list := slices.DeleteFunc(all.Items, func(r received) bool { return r.Merchant != v.merchant.ID && r.Merchant != "" })
+	slices.Reverse(list)
+	list = list[:min(len(list), inboxShown)]
+	var open *received
+	for i := range list {
+		if list[i].ID == v.FormValue("open") || (v.FormValue("open") == "" && i == 0) {
+			open = &list[i]
+		}
+	}
+	v.render(200, "inbox", "inbox", "Inbox", map[string]any{"List": list, "Open": open, "Curl": v.curl("inbox", nil)})
+	return nil
+}
+
+// controls shows what can be done to a sandbox.
+func (c *Console) controls(v *visit) error {
+	m := v.merchant.ID
+	balances, err := c.balances(v.Context(), m)
+	if err != nil {
+		return err
+	}
+	v.render(200, "sandbox", "sandbox", "Sandbox", map[string]any{
+		"Dialects": v.dialects(), "Balances": balances, "Settings": v.merchant.Settings,
+		"Curls": map[string]string{
+			"payment":   v.curl("payments", paymentCall{m, "trustly", 10000, "EUR", "funded"}),
+			"clock":     v.curl("clock/advance", map[string]any{"by": "72h"}),
+			"merchant":  v.curl("merchants/"+string(m), map[string]any{"disabled": true}),
+			"balance":   v.curl("merchants/"+string(m), map[string]any{"balance_minor": map[string]int64{"EUR": 0}}),
+			"behaviour": v.curl("inbox/behaviour", map[string]any{"status": 500, "times": 3}),
+		},
+	})
+	return nil
+}
+
+// paymentCall is the body of the control call that makes a payment.
+type paymentCall struct {
+	Merchant    remit.MerchantID `json:"merchant"`
+	Dialect     string           `json:"dialect"`
+	AmountMinor int64            `json:"amount_minor"`
+	Currency    money.Currency   `json:"currency"`
+	State       string           `json:"state"`
+}
+
+// control makes one of the control calls from a form.
+func (c *Console) control(v *visit) (out outcome, err error) {
+	form, m := v.PostFormValue, string(v.merchant.ID)
+	post := func(path string, body any) ([]byte, error) { return c.call(v.Context(), http.MethodPost, path, body) }
+	switch v.PathValue("call") {
+	case "payment":
+		return c.makePayment(v)
+	case "clock":
+		out.message = "The clock was moved, and all that fell due was run."
+		_, err = post("clock/advance", map[string]any{"by": strings.TrimSpace(form("by"))})
+	case "outcome":
+		body := map[string]any{"outcome": form("outcome")}
+		for _, name := range []string{"after", "reason"} {
+			if text := strings.TrimSpace(form(name)); text != "" {
+				body[name] = text
+			}
+		}
+		out.message = "The simulated bank has its order."
+		_, err = post("disbursements/"+form("disbursement")+"/outcome", body)
+	case "merchant":
+		out.message = "The merchant is as you set it."
+		_, err = post("merchants/"+m, map[string]any{"disabled": form("disabled") != ""})
+	case "balance":
+		a, parsed := money.ParseMajor(strings.TrimSpace(form("amount")), money.Currency(form("currency")))
+		if parsed != nil {
+			return out, remit.Errorf(remit.Invalid, remit.ReasonAmount, "that is no amount: write it as 1204.50")
+		}
+		out.message = "The balance is " + a.String() + "."
+		_, err = post("merchants/"+m, map[string]any{"balance_minor": map[string]int64{string(a.Currency): a.Minor}})
+	case "behaviour":
+		status, bad := strconv.Atoi(form("status"))
+		times, worse := strconv.Atoi(form("times"))
+		if bad != nil || worse != nil {
+			return out, remit.Errorf(remit.Invalid, "", "a status and how often are whole numbers")
+		}
+		out.message = "The receiver will misbehave."
+		_, err = post("inbox/behaviour", map[string]any{"status": status, "times": times})
+	default:
+		err = errNoPage
+	}
+	return out, err
+}
+
+// makePayment makes a payment as if a payer had paid.
+func (c *Console) makePayment(v *visit) (out outcome, err error) {
+	a, err := money.ParseMajor(strings.TrimSpace(v.PostFormValue("amount")), money.Currency(v.PostFormValue("currency")))
+	if err != nil {
+		return out, remit.Errorf(remit.Invalid, remit.ReasonAmount, "that is no amount: write it as 1204.50")
+	}
+	text, err := c.call(v.Context(), http.MethodPost, "payments",
+		paymentCall{v.merchant.ID, v.PostFormValue("dialect"), a.Minor, a.Currency, v.PostFormValue("state")})
+	if err != nil {
+		return out, err
+	}
+	var made struct {
+		ID string `json:"payment_id"`
+	}
+	if err := json.Unmarshal(text, &made); err != nil {
+		return out, err
+	}
+	return outcome{to: v.path("payments", made.ID), message: "The payment is there."}, nil
+}
