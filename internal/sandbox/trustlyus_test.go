@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,11 +21,11 @@ func (c *client) captured() string {
 	return at(c.do("POST", "/payments", `{"dialect":"trustlyus","amount_minor":2500,"currency":"USD","order_reference":"WEB-1"}`), "external_id").(string)
 }
 
-// giveBack asks for a refund as a merchant in the Americas does.
-func (c *client) giveBack(transaction, form string) (int, any) {
+// inAmerica asks something as a merchant there does.
+func (c *client) inAmerica(path, form string) (int, any) {
 	c.Helper()
 	s := c.settings["trustlyus"].(map[string]any)
-	r, err := http.NewRequest("POST", s["url"].(string)+"/transactions/"+transaction+"/refund", strings.NewReader(form))
+	r, err := http.NewRequest("POST", s["url"].(string)+path, strings.NewReader(form))
 	must(c.T, err)
 	r.SetBasicAuth(s["access_id"].(string), s["access_key"].(string))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -34,6 +35,11 @@ func (c *client) giveBack(transaction, form string) (int, any) {
 	var out any
 	must(c.T, json.NewDecoder(res.Body).Decode(&out))
 	return res.StatusCode, out
+}
+
+func (c *client) giveBack(transaction, form string) (int, any) {
+	c.Helper()
+	return c.inAmerica("/transactions/"+transaction+"/refund", form)
 }
 
 // Two whole refunds at once are one refund, and one refusal; the books hold.
@@ -52,6 +58,34 @@ func TestOneOfTwoWholeRefundsWins(t *testing.T) {
 		}
 		c.only(p)
 	}
+	c.sound()
+}
+
+// However many captures come at once, they stay below what the payer agreed
+// to; and the authorization itself never brings money.
+func TestCapturesStayBelowTheirCeiling(t *testing.T) {
+	c := start(t)
+	_, out := c.inAmerica("/establish", "currency=USD&amount=25.00&merchantReference=W&returnUrl=https://shop.example.net/&cancelUrl=https://shop.example.net/")
+	authorization := at(out, "transactionId").(string)
+	c.do("POST", "/payments/"+authorization+"/authorize", "")
+	var codes [20]int
+	var all sync.WaitGroup
+	for i := range codes {
+		all.Go(func() {
+			codes[i], _ = c.inAmerica("/transactions/"+authorization+"/capture", fmt.Sprintf("amount=10.00&merchantReference=C-%d", i))
+		})
+	}
+	all.Wait()
+	captured := 0
+	for _, code := range codes {
+		if code == 200 {
+			captured++
+		}
+	}
+	if captured != 2 {
+		t.Errorf("%d captures of 10.00 under an authorization of 25.00: %v", captured, codes)
+	}
+	c.refused(409, "POST", "/payments/"+authorization+"/fund", "")
 	c.sound()
 }
 
