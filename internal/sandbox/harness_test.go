@@ -71,8 +71,8 @@ func public(n *node.Node, newTrace func() string, log *slog.Logger) (http.Handle
 		newTrace = func() string { return "0123456789abcdef" }
 	}
 	s := server.New(server.Options{
-		Dialects: slices.Collect(maps.Values(n.Dialects)), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
-		NewTrace: newTrace, Log: log,
+		Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
+		NewTrace: newTrace, Key: n.RequestKey, Log: log,
 	})
 	return s, s.Close
 }
