@@ -1,0 +1,301 @@
+package truelayer_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"remit"
+	"remit/dialect"
+	"remit/dialect/truelayer"
+	"remit/internal/clock"
+	"remit/internal/node"
+	"remit/internal/p521"
+	"remit/internal/server"
+	"remit/money"
+	"remit/rail"
+	"remit/rail/simulator"
+	"remit/store/sqlite"
+)
+
+// shop is a client of a whole server: a node over SQLite, one merchant, and
+// nothing of the dialect but its wire. Requests are signed with the standard
+// library here, by the specification's words.
+type shop struct {
+	*node.Node
+	url, token, kid string
+	key             *ecdsa.PrivateKey
+	http            *http.Client
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// silent is a merchant whom webhooks never reach.
+type silent struct{}
+
+func (silent) Send(context.Context, string, dialect.Outgoing) (dialect.Reply, time.Duration, error) {
+	return dialect.Reply{}, 0, errors.New("nobody is there")
+}
+
+// callers is how many requests are on their way at once at most.
+const callers = 32
+
+func openShop(t testing.TB) *shop {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "remit.db"))
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	must(t, s.Migrate(t.Context()))
+	bank, err := simulator.Open(filepath.Join(dir, "bank.journal"), simulator.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, bank.Close()) })
+	var ids atomic.Int64
+	x := &shop{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}}
+	dialects := []dialect.Dialect{truelayer.New()}
+	x.Node, err = node.Start(t.Context(), node.Config{
+		Store: s, MasterKey: make([]byte, 32), Dialects: dialects, Rails: []rail.Rail{simulator.New("simulator", bank)},
+		Clock: clock.New(time.Now, 0, false), Real: time.Now, Rand: rand.Reader, Caller: silent{},
+		NewID: func(remit.MerchantID) string { return fmt.Sprintf("%019d", ids.Add(1)) },
+	})
+	must(t, err)
+	t.Cleanup(x.Node.Close)
+	_, err = x.AddMerchant(t.Context(), "acme", remit.Settings{Name: "Acme"})
+	must(t, err)
+	c, err := x.Directory.Issue(t.Context(), "acme", truelayer.Name)
+	must(t, err)
+	x.kid = slices.Collect(maps.Keys(c.Private))[0]
+	block, _ := pem.Decode([]byte(c.Private[x.kid]))
+	x.key, err = x509.ParseECPrivateKey(block.Bytes)
+	must(t, err)
+	serve := server.New(server.Options{
+		Dialects: dialects, Directory: x.Directory, Engine: x.Engine, Now: x.Clock.Now, Real: time.Now, Key: x.RequestKey,
+		NewTrace: func() string { return "0123456789abcdef" },
+	})
+	web := httptest.NewServer(serve)
+	t.Cleanup(func() { x.http.CloseIdleConnections(); web.Close(); serve.Close() })
+	x.url = web.URL
+	_, answer := x.send(t, x.request(t, "POST", "/connect/token", fmt.Sprintf(
+		`{"grant_type":"client_credentials","client_id":%q,"client_secret":%q,"scope":"payments"}`, c.Principal, c.Secrets["client_secret"])))
+	var got struct {
+		Token string `json:"access_token"`
+	}
+	must(t, json.Unmarshal(answer, &got))
+	x.token = got.Token
+	return x
+}
+
+// pay makes a payment that is settled, and answers its id.
+func (x *shop) pay(t testing.TB, minor int64) string {
+	t.Helper()
+	open, err := truelayer.New().Stage(dialect.Spec{Amount: money.Amount{Minor: minor, Currency: "EUR"}, State: remit.PaymentFunded})
+	must(t, err)
+	open.Head, open.Dialect, open.PayerAccount = x.Engine.Head("acme", "engine", "test"), truelayer.Name, "sealed"
+	res, err := x.Engine.Do(t.Context(), open)
+	must(t, err)
+	return res.Payment.ExternalID
+}
+
+func (x *shop) request(t testing.TB, method, path, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(method, x.url+path, strings.NewReader(body))
+	must(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+x.token)
+	return r
+}
+
+// signed is a request with its signature.
+// docs/spec/truelayer.md#3-request-signing-tl-signature.
+func (x *shop) signed(t testing.TB, path, key, body string) *http.Request {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	head := encode(fmt.Appendf(nil, `{"alg":"ES512","kid":%q,"tl_version":"2","tl_headers":"Idempotency-Key"}`, x.kid))
+	sum := sha512.Sum512([]byte(head + "." + encode([]byte("POST "+path+"\nIdempotency-Key: "+key+"\n"+body))))
+	der, err := x.key.Sign(rand.Reader, sum[:], crypto.SHA512)
+	must(t, err)
+	r := x.request(t, "POST", path, body)
+	r.Header.Set("Idempotency-Key", key)
+	r.Header.Set("Tl-Signature", head+".."+encode(raw(t, der)))
+	return r
+}
+
+// raw writes a signature as r and s, each with zeros before it.
+func raw(t testing.TB, der []byte) []byte {
+	t.Helper()
+	var pair struct{ R, S *big.Int }
+	_, err := asn1.Unmarshal(der, &pair)
+	must(t, err)
+	out := make([]byte, p521.SignatureBytes)
+	pair.R.FillBytes(out[:len(out)/2])
+	pair.S.FillBytes(out[len(out)/2:])
+	return out
+}
+
+func (x *shop) send(t testing.TB, r *http.Request) (int, []byte) {
+	t.Helper()
+	res, err := x.http.Do(r)
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	return res.StatusCode, body
+}
+
+type answer struct {
+	status int
+	body   []byte
+}
+
+// atOnce sends requests at the same time.
+func (x *shop) atOnce(t testing.TB, requests []*http.Request) []answer {
+	t.Helper()
+	answers := make([]answer, len(requests))
+	var all sync.WaitGroup
+	for i, r := range requests {
+		all.Go(func() { answers[i].status, answers[i].body = x.send(t, r) })
+	}
+	all.Wait()
+	return answers
+}
+
+// TestOfRefundsAtOnceOneIsAccepted asks many times at once, under as many
+// keys, for the whole of one payment: one is accepted, the others are refused,
+// and the list shows one. docs/spec/truelayer.md#15-minimal-conformance-script-server-side-self-check, 8.
+func TestOfRefundsAtOnceOneIsAccepted(t *testing.T) {
+	x := openShop(t)
+	path := "/v3/payments/" + x.pay(t, 10000) + "/refunds"
+	var requests []*http.Request
+	for i := range callers {
+		requests = append(requests, x.signed(t, path, fmt.Sprint("key-", i), `{"amount_in_minor":10000,"reference":"A"}`))
+	}
+	count := map[int]int{}
+	for _, a := range x.atOnce(t, requests) {
+		count[a.status]++
+	}
+	if count[202] != 1 || count[400] != callers-1 {
+		t.Errorf("answered %v", count)
+	}
+	_, list := x.send(t, x.request(t, "GET", path, ""))
+	if n := bytes.Count(list, []byte(`"id"`)); n != 1 {
+		t.Errorf("%d refunds are listed: %s", n, list)
+	}
+}
+
+// TestAKeyIsUsedByOneRequestAtATime sends one request many times at once,
+// signed anew each time: those that are answered 202 name one refund, the
+// others are told that the key is in use, and one more gets the first answer
+// to the byte.
+func TestAKeyIsUsedByOneRequestAtATime(t *testing.T) {
+	x := openShop(t)
+	path, body := "/v3/payments/"+x.pay(t, 10000)+"/refunds", `{"amount_in_minor":100,"reference":"A"}`
+	var requests []*http.Request
+	for range callers {
+		requests = append(requests, x.signed(t, path, "a-key", body))
+	}
+	var accepted []byte
+	for _, a := range x.atOnce(t, requests) {
+		switch {
+		case a.status == 202 && (accepted == nil || bytes.Equal(a.body, accepted)):
+			accepted = a.body
+		case a.status == 409 && bytes.Contains(a.body, []byte("Idempotency-Key Concurrency Conflict")):
+		default:
+			t.Errorf("%d %s, after %s", a.status, a.body, accepted)
+		}
+	}
+	if status, again := x.send(t, x.signed(t, path[len("/v3"):], "a-key", body)); status != 202 || !bytes.Equal(again, accepted) {
+		t.Errorf("again: %d %s, after %s", status, again, accepted)
+	}
+	_, list := x.send(t, x.request(t, "GET", path, ""))
+	if n := bytes.Count(list, []byte(`"id"`)); n != 1 {
+		t.Errorf("%d refunds are listed: %s", n, list)
+	}
+}
+
+// BenchmarkSignedRefunds makes refunds over HTTP, signed beforehand, against
+// what verifying alone can do on all cores in the same run: ours, and the
+// standard library's.
+func BenchmarkSignedRefunds(b *testing.B) {
+	x := openShop(b)
+	path := "/v3/payments/" + x.pay(b, 1<<40) + "/refunds"
+	digest := sha512.Sum512([]byte(path))
+	der, err := x.key.Sign(rand.Reader, digest[:], crypto.SHA512)
+	must(b, err)
+	signature := raw(b, der)
+	tables := p521.New()
+	verify := func(v *p521.Verifier) { v.Verify(&x.key.PublicKey, digest[:], signature) }
+	for range 200 { // until the tables are there
+		verify(tables)
+	}
+	const each = 2_000
+	made := 0
+	for range 200 { // the server's, too
+		made++
+		x.send(b, x.signed(b, path, fmt.Sprint("key-", made), `{"amount_in_minor":1,"reference":"A"}`))
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		b.StopTimer()
+		requests := make([]*http.Request, each)
+		for i := range requests {
+			made++
+			requests[i] = x.signed(b, path, fmt.Sprint("key-", made), `{"amount_in_minor":1,"reference":"A"}`)
+		}
+		ours := rate(runtime.GOMAXPROCS(0), each, func(int) { verify(tables) })
+		standard := rate(runtime.GOMAXPROCS(0), each/4, func(int) { verify(nil) })
+		b.StartTimer()
+		refunds := rate(callers, each, func(i int) {
+			if status, body := x.send(b, requests[i]); status != 202 {
+				b.Errorf("%d %s", status, body)
+			}
+		})
+		b.ReportMetric(refunds, "refunds/s")
+		b.ReportMetric(ours/standard, "verifying:standard")
+		b.ReportMetric(100*refunds/ours, "%ofverifying")
+		b.ReportMetric(100*refunds/standard, "%ofstandard")
+	}
+}
+
+// rate is how often a second something can be done n times by so many.
+func rate(workers, n int, do func(int)) float64 {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	start := time.Now()
+	for range workers {
+		all.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				do(int(i) - 1)
+			}
+		})
+	}
+	all.Wait()
+	return float64(n) / time.Since(start).Seconds()
+}
