@@ -197,7 +197,7 @@ type Query struct {
 	Refunds      bool           // of Payment: Result.Disbursements
 	Disbursement string         // by its own name: Result.Disbursement, and its Payment
 	Payments     bool           // of the dialect, in the time: Result.Payments …
-	Disbursed    bool           // … and, in the time: Result.Disbursements, without their payments
+	Disbursed    bool           // … and, in the time: Result.Disbursements; with both, their payments are among the payments
 	Balances     bool           // Result.Balances: one for each currency that the merchant ever had
 	Entries      bool           // in the time: Result.Entries, with Opening and Closing
 	Currency     money.Currency // of Entries; "" is every one

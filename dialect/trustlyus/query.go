@@ -33,6 +33,7 @@ type list struct {
 	descending bool
 	start      int // how many to pass over
 	count      int
+	from, to   time.Time // bounds of createdAt; to is behind them
 }
 
 // decodeList asks for all transactions; which of them are meant is seen when
@@ -43,7 +44,8 @@ func decodeList(c *call) (dialect.Operation, error) {
 		return dialect.Operation{}, fault
 	}
 	c.list = l
-	return dialect.Operation{Query: &dialect.Query{Payments: true, Disbursed: true, Max: transactionsMax}}, nil
+	q := &dialect.Query{Payments: true, Disbursed: true, From: l.from, To: l.to, Max: transactionsMax}
+	return dialect.Operation{Query: q}, nil
 }
 
 // texts are the filters that want a text to be equal, by parameter.
@@ -58,9 +60,9 @@ var texts = map[string]func(transaction) string{
 	"payment.merchant.merchantId":                             func(t transaction) string { return t.Payment.MerchantID },
 	"payment.paymentProvider.paymentProviderId":               func(t transaction) string { return t.Payment.Provider.ID },
 	"payment.fiAccount.providerId":                            func(t transaction) string { return t.Payment.Provider.ID },
-	"payment.customer.name":                                   func(t transaction) string { return t.customer().Name },
-	"customerName":                                            func(t transaction) string { return t.customer().Name },
-	"payment.customer.externalId":                             func(t transaction) string { return t.customer().ExternalID },
+	"payment.customer.name":                                   func(t transaction) string { return t.Payment.Customer.Name },
+	"customerName":                                            func(t transaction) string { return t.Payment.Customer.Name },
+	"payment.customer.externalId":                             func(t transaction) string { return t.Payment.Customer.ExternalID },
 	"paymentProviderTransaction.ppTrxStatusCode":              func(t transaction) string { return t.StatusCode },
 	"paymentProviderTransaction.paymentProviderTransactionId": func(t transaction) string { return t.Provider.ID },
 	"transactionType":                                         func(t transaction) string { return strconv.Itoa(t.Type) },
@@ -93,13 +95,6 @@ var amounts = map[string]func(transaction) string{
 // would answer with what nobody asked for. (D14)
 var unknowable = []string{"accountNumber", "routingNumber", "payment.fiAccount.accountNumber", "payment.fiAccount.routingNumber",
 	"payment.paymentProvider.framework"}
-
-func (t transaction) customer() customer {
-	if t.Payment.Customer == nil {
-		return customer{}
-	}
-	return *t.Payment.Customer
-}
 
 // listOf reads the parameters of a listing. Those that nobody knows are let
 // through, and so are empty ones.
@@ -135,6 +130,12 @@ func (l *list) take(name string, all []string) bool {
 		l.filters = append(l.filters, func(t transaction) bool { return slices.Contains(all, texts[name](t)) })
 	case bounded && times[what] != nil:
 		at, ok := momentOf(v)
+		switch name {
+		case "createdAt.start":
+			l.from = time.UnixMilli(at)
+		case "createdAt.end":
+			l.to = time.UnixMilli(at + 1)
+		}
 		return ok && l.between(bound, "start", "end", at, times[what])
 	case bounded && amounts[what] != nil:
 		minor, ok := boundOf(v)
@@ -194,7 +195,7 @@ func momentOf(text string) (int64, bool) {
 }
 
 // errTooMany is the answer where not all transactions could be looked at.
-var errTooMany = remit.Errorf(remit.Invalid, "", "There are more than %d transactions: ask for them one by one", transactionsMax)
+var errTooMany = remit.Errorf(remit.Invalid, "", "There are more than %d transactions: name createdAt.start and createdAt.end", transactionsMax)
 
 // answerList is what of the merchant's transactions was asked for.
 func answerList(c *call, r remit.Result) any {

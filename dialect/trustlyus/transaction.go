@@ -62,7 +62,7 @@ type payment struct {
 	Description       string       `json:"description,omitempty"`
 	Currency          string       `json:"currency"`
 	Amount            string       `json:"amount"`
-	Customer          *customer    `json:"customer,omitempty"`
+	Customer          customer     `json:"customer"`
 	Provider          bank         `json:"paymentProvider"`
 	AllowedProviders  []int        `json:"allowedPaymentProviderType"`
 	Auth              auth         `json:"auth"`
@@ -251,9 +251,8 @@ func (w shop) known(d details, id, authorization string) payment {
 		Auth: auth{Token: authorization}, Authorization: authorization,
 		ReturnURL: d.ReturnURL, CancelURL: d.CancelURL, PaymentFlow: flowOfAmericas,
 	}
-	if d.Customer != (customer{}) {
-		x.Customer = &d.Customer
-	}
+	x.Customer = d.Customer
+	x.Customer.CustomerID = cmp.Or(d.Customer.CustomerID, id) // a client in use cannot do without (D11)
 	x.authorized(statusAuthorized)
 	return x
 }

@@ -65,10 +65,42 @@ func (a asked) lists(ctx context.Context) (res remit.Result, err error) {
 		res.Disbursements, err = a.e.cfg.Store.Disbursements(ctx, store.Filter{
 			Merchant: a.m, Dialect: a.in, From: a.q.From, To: a.q.To, After: remit.DisbursementID(a.q.After), Max: a.q.Max + 1,
 		})
+		if err != nil {
+			return res, err
+		}
 		res.Disbursements, more[1] = most(res.Disbursements, a.q.Max)
 	}
 	res.More = more[0] || more[1]
+	if a.q.Payments {
+		err = a.refunded(ctx, &res)
+	}
 	return res, err
+}
+
+// refunded adds the payments of the refunds in an answer that it does not have
+// yet.
+func (a asked) refunded(ctx context.Context, res *remit.Result) error {
+	listed := map[remit.PaymentID]bool{"": true} // payouts are of none
+	for _, p := range res.Payments {
+		listed[p.ID] = true
+	}
+	var w store.Wants
+	for _, d := range res.Disbursements {
+		if !listed[d.Payment] {
+			listed[d.Payment] = true
+			w.Payments = append(w.Payments, store.PaymentRef{Merchant: a.m, ID: d.Payment})
+		}
+	}
+	if len(w.Payments) == 0 {
+		return nil
+	}
+	have, err := a.e.cfg.Store.Read(ctx, w)
+	for _, ref := range w.Payments {
+		if p, ok := have.Payments[ref]; ok {
+			res.Payments = append(res.Payments, p)
+		}
+	}
+	return err
 }
 
 // open opens the accounts and names of all that is answered.
