@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"remit"
 	"remit/dialect"
@@ -260,5 +263,69 @@ func TestIssuedCredentialsWork(t *testing.T) {
 	}
 	if _, err := (Dialect{}).Issue(strings.NewReader("short"), "acme"); err == nil {
 		t.Error("issued without randomness")
+	}
+}
+
+// TestBodiesThatCannotBeReadAreRefused: nothing of them is taken for an
+// absent amount.
+func TestBodiesThatCannotBeReadAreRefused(t *testing.T) {
+	const form, object = "application/x-www-form-urlencoded", "application/json; charset=UTF-8"
+	for _, c := range [][2]string{
+		{form, "amount=%zz"}, {form, "amount=1;amount=2"}, {form, "amount=1&amount=1"},
+		{object, " "}, {object, "[]"}, {object, `"amount"`}, {object, `{} {}`}, {object, `{"amount":"1"`}, {object, `{"a":{"b":1},"a.b":2}`},
+		{object, `{"a":[1,{"b":[2]}`}, {object, `{"a":{"b":`}, {object, `{"a":1e999}`}, {object, `{"a`}, {object, `{"a":}`},
+		{object, strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)},
+		{"", "amount=1"}, {"text/plain", "amount=1"}, {"application/json; charset", "{}"},
+	} {
+		if f, fault := readFields(c[0], []byte(c[1])); fault == nil {
+			t.Errorf("%s %s was read: %v", c[0], c[1], f)
+		}
+	}
+	f, fault := readFields(object, []byte(`{"a":[1,{"b":[2]}],"c":{"d":true,"e":false,"f":null,"g":0},"h.i":"x"}`))
+	want := fields{"a": {odd: true}, "c.d": {text: "true"}, "c.e": {text: "false", falsy: true}, "c.f": {null: true, falsy: true},
+		"c.g": {text: "0", falsy: true}, "h.i": {text: "x"}}
+	if diff := cmp.Diff(want, f, cmp.AllowUnexported(field{})); fault != nil || diff != "" {
+		t.Errorf("%v %s", fault, diff)
+	}
+	if f, fault := readFields("", nil); fault != nil || len(f) != 0 {
+		t.Errorf("no body: %v %v", f, fault)
+	}
+}
+
+// TestAListThatIsCutShortIsNoList: it would say that what it lacks is not
+// there. A body that is too large is refused as well.
+func TestAListThatIsCutShortIsNoList(t *testing.T) {
+	b := bench(t)
+	ask := func(r dialect.Request, res remit.Result) dialect.Response {
+		b.Prove(t, &r)
+		call := Dialect{}.Read(r)
+		_, err := call.Decode()
+		return call.Encode(nil, res, err)
+	}
+	list := dialect.Request{Method: "GET", Path: "/api/v1/transactions"}
+	if got := ask(list, remit.Result{}); got.Status != 200 {
+		t.Errorf("a whole one: %d %s", got.Status, got.Body)
+	}
+	if got := ask(list, remit.Result{More: true}); got.Status != 400 || !bytes.Contains(got.Body, []byte("createdAt.start")) {
+		t.Errorf("one cut short: %d %s", got.Status, got.Body)
+	}
+	large := sample()
+	large.TooLarge = true
+	if got := ask(large, remit.Result{}); got.Status != 400 {
+		t.Errorf("a body too large: %d %s", got.Status, got.Body)
+	}
+}
+
+// TestTheCallersAddressIsKept: a refund answers with it.
+func TestTheCallersAddressIsKept(t *testing.T) {
+	r := sample()
+	r.From = netip.MustParseAddr("2001:db8::9")
+	prove(t, &r)
+	op, err := Dialect{}.Read(r).Decode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := detailsOf(op.Refund.Details).IP; got != "2001:db8::9" {
+		t.Errorf("got %q", got)
 	}
 }
