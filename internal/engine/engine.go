@@ -30,6 +30,7 @@ const (
 	retryWaitMin = 5 * time.Millisecond
 	retryWaitMax = time.Second
 	groupTimeout = 30 * time.Second // of real time, for one transaction
+	textBytesMax = 1 << 20          // of any one text that a command keeps
 	owedLease    = 30 * time.Second // of real time: how long a notification waits for the answer to its cause
 	lanesDefault = 1
 )
@@ -128,7 +129,7 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{cfg: cfg}
 	for range cfg.Lanes {
-		l := newLane(e)
+		l := newLane(e, newLane(e, nil))
 		e.lanes = append(e.lanes, l)
 		e.running.Go(l.run)
 	}
@@ -170,7 +171,7 @@ func (e *Engine) queue(j *job) error {
 		return remit.Errorf(remit.Unavailable, remit.ReasonShuttingDown, "the service is about to stop")
 	}
 	if !e.laneOf(j.head.Merchant).put(j) {
-		return remit.Errorf(remit.Unavailable, remit.ReasonQueueFull, "too much waits already")
+		return errQueueFull()
 	}
 	return nil
 }

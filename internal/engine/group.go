@@ -2,10 +2,14 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"remit"
 	"remit/ledger"
@@ -112,7 +116,12 @@ func (g *group) wants() store.Wants {
 
 // decide decides all commands in the order in which they came. It is what
 // runs inside the transaction.
-func (g *group) decide(have *store.Have) (*store.Writes, error) {
+func (g *group) decide(have *store.Have) (w *store.Writes, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", errBroke, p, debug.Stack())
+		}
+	}()
 	g.start(have)
 	for i, j := range g.jobs {
 		if _, locked := have.Merchants[j.head.Merchant]; !locked {
@@ -174,6 +183,9 @@ func (g *group) cast() {
 	}
 }
 
+// errBroke means that a decision panicked: nothing of its group is kept.
+var errBroke = errors.New("engine: a decision broke")
+
 func (g *group) one(i int, j *job) answer {
 	c, err := j.cmd.Decide(g.facts(j))
 	if err != nil {
@@ -181,6 +193,9 @@ func (g *group) one(i int, j *job) answer {
 	}
 	if c.Empty() {
 		return answer{result: c.Result}
+	}
+	if err := fit(c); err != nil {
+		return answer{err: err}
 	}
 	if err := g.apply(j, &c); err != nil {
 		g.e.cfg.Log.Error("a decision does not fit the books", "command", j.head.ID, "merchant", j.head.Merchant, "error", err)
@@ -347,6 +362,33 @@ func (g *group) keepPayment(m remit.MerchantID, p remit.Payment) {
 		}
 	}
 	g.have.Payments[ref], g.payments[ref] = p, true
+}
+
+// fit refuses a change whose texts no store can keep, so that it does not take
+// its group with it.
+func fit(c remit.Change) error {
+	var texts []string
+	for _, p := range c.Payments {
+		texts = append(texts, p.ExternalID, p.OrderReference, p.NotificationURL, p.Details, p.Attributes.EndUserID)
+		for _, n := range p.Names {
+			texts = append(texts, n.Text)
+		}
+	}
+	for _, d := range c.Disbursements {
+		texts = append(texts, d.Reference, d.OrderReference, d.NotificationURL, d.Details)
+	}
+	for _, b := range c.Beneficiaries {
+		texts = append(texts, b.Details)
+	}
+	for _, a := range c.Answers {
+		texts = append(texts, a.Key)
+	}
+	for _, text := range texts {
+		if len(text) > textBytesMax || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return remit.Errorf(remit.Invalid, "", "a text is too long, is not UTF-8, or holds a zero byte")
+		}
+	}
+	return nil
 }
 
 // states are the disbursements' states before the change.

@@ -42,49 +42,41 @@ func (j *job) answer(a answer) { j.done <- a }
 type lane struct {
 	e     *Engine
 	chain *ledger.Chain
+	// slow is where merchants are waited for that another process had locked
+	// too often: beside the lane, one after another, so that they stall nobody
+	// else. It is nil in the slow lane itself.
+	slow *lane
 
 	mu     sync.Mutex
 	some   *sync.Cond
 	jobs   []*job
 	closed bool
-	// aside are the merchants for whose lock somebody waits, each with the
-	// jobs that came meanwhile.
-	aside map[remit.MerchantID][]*job
 }
 
-func newLane(e *Engine) *lane {
-	l := &lane{e: e, chain: e.newChain(), aside: map[remit.MerchantID][]*job{}}
+func newLane(e *Engine, slow *lane) *lane {
+	l := &lane{e: e, chain: ledger.NewChain(e.cfg.Vault.Derive(vault.ChainKey)), slow: slow}
 	l.some = sync.NewCond(&l.mu)
 	return l
 }
 
-func (e *Engine) newChain() *ledger.Chain { return ledger.NewChain(e.cfg.Vault.Derive(vault.ChainKey)) }
-
+// put queues a job; false if too many wait already.
 func (l *lane) put(j *job) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.jobs) >= queueMax {
 		return false
 	}
-	l.add(j)
+	l.jobs = append(l.jobs, j)
 	l.some.Signal()
 	return true
-}
-
-func (l *lane) add(j *job) {
-	if queue, ok := l.aside[j.head.Merchant]; ok {
-		l.aside[j.head.Merchant] = append(queue, j)
-		return
-	}
-	l.jobs = append(l.jobs, j)
 }
 
 func (l *lane) waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.jobs)
-	for _, q := range l.aside {
-		n += len(q)
+	if l.slow != nil {
+		n += l.slow.waiting()
 	}
 	return n
 }
@@ -96,33 +88,44 @@ func (l *lane) close() {
 	l.some.Broadcast()
 }
 
-// take waits for jobs, and takes what there is. Nil means that the lane is
-// closed and nothing is left.
+// take waits for jobs, and takes what there is: in a slow lane, of one
+// merchant. Nil means that the lane is closed and nothing is left.
 func (l *lane) take() []*job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.jobs) == 0 {
-		if l.closed && len(l.aside) == 0 {
+		if l.closed {
 			return nil
 		}
 		l.some.Wait()
 	}
-	n := min(len(l.jobs), groupMax)
-	group := l.jobs[:n:n]
-	l.jobs = l.jobs[n:]
-	if len(l.jobs) == 0 {
-		l.jobs = nil
+	var group, rest []*job
+	for i, j := range l.jobs {
+		if len(group) == groupMax {
+			rest = append(rest, l.jobs[i:]...)
+			break
+		}
+		if l.slow == nil && j.head.Merchant != l.jobs[0].head.Merchant {
+			rest = append(rest, j)
+			continue
+		}
+		group = append(group, j)
 	}
+	l.jobs = rest
 	return group
 }
 
 func (l *lane) run() {
+	if l.slow != nil {
+		l.e.running.Go(l.slow.run)
+		defer l.slow.close()
+	}
 	for {
 		group := l.take()
 		if group == nil {
 			return
 		}
-		l.again(l.group(l.chain, abandon(group), false))
+		l.again(l.group(abandon(group)))
 	}
 }
 
@@ -140,84 +143,51 @@ func abandon(group []*job) []*job {
 	return kept
 }
 
-// again puts missed jobs back, first in the queue. A merchant that was locked
-// too often is waited for alone, beside the lane, so that it stalls nobody.
+// again puts missed jobs back, first in the queue; those that were missed too
+// often go to the slow lane.
 func (l *lane) again(missed []*job) {
-	if len(missed) == 0 {
+	var first []*job
+	for _, j := range missed {
+		if j.misses < missesMax {
+			first = append(first, j)
+		} else if !l.slow.put(j) {
+			j.answer(answer{err: errQueueFull()})
+		}
+	}
+	if len(first) == 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var first []*job
-	for _, j := range missed {
-		m := j.head.Merchant
-		if queue, ok := l.aside[m]; ok {
-			l.aside[m] = append(queue, j)
-			continue
-		}
-		if j.misses < missesMax {
-			first = append(first, j)
-			continue
-		}
-		l.aside[m] = []*job{j}
-		l.e.running.Go(func() { l.alone(m) })
-	}
 	l.jobs = append(first, l.jobs...)
-	for m := range l.aside {
-		kept := l.jobs[:0]
-		for _, j := range l.jobs {
-			if j.head.Merchant == m {
-				l.aside[m] = append(l.aside[m], j)
-			} else {
-				kept = append(kept, j)
-			}
-		}
-		l.jobs = kept
-	}
 }
 
-// alone runs the jobs of one merchant, waiting for its lock, until none is
-// left; the lane goes on without them.
-func (l *lane) alone(m remit.MerchantID) {
-	chain := l.e.newChain()
-	for {
-		l.mu.Lock()
-		queue := l.aside[m]
-		if len(queue) == 0 {
-			delete(l.aside, m)
-			l.some.Broadcast()
-			l.mu.Unlock()
-			return
-		}
-		n := min(len(queue), groupMax)
-		group := queue[:n:n]
-		l.aside[m] = queue[n:]
-		l.mu.Unlock()
-		l.group(chain, abandon(group), true)
-	}
+func errQueueFull() error {
+	return remit.Errorf(remit.Unavailable, remit.ReasonQueueFull, "too much waits already")
 }
 
 // group has jobs decided and kept, and answers them. It returns those whose
 // merchant another process had locked.
-func (l *lane) group(chain *ledger.Chain, jobs []*job, block bool) (missed []*job) {
+func (l *lane) group(jobs []*job) (missed []*job) {
 	if len(jobs) == 0 {
 		return nil
 	}
 	wait := retryWaitMin
 	for try := 1; ; try++ {
-		g := &group{e: l.e, chain: chain, jobs: jobs, block: block}
+		g := &group{e: l.e, chain: l.chain, jobs: jobs, block: l.slow == nil}
 		err := l.commit(g)
+		spoilt := errors.Is(err, store.ErrData) || errors.Is(err, errBroke)
 		switch {
 		case err == nil:
 			l.e.cfg.Hook(PointCommitted)
 			return l.finish(g)
-		case errors.Is(err, store.ErrData) && len(jobs) > 1:
+		case spoilt && len(jobs) > 1:
 			// One of them can never be kept. Alone, only that one fails.
 			for _, j := range jobs {
-				missed = append(missed, l.group(chain, []*job{j}, block)...)
+				missed = append(missed, l.group([]*job{j})...)
 			}
 			return missed
-		case errors.Is(err, store.ErrData):
+		case spoilt:
 			jobs[0].answer(answer{err: remit.AsError(err)})
 			return nil
 		case errors.Is(err, store.ErrUnclear):
