@@ -31,6 +31,8 @@ type config struct {
 	Listen        string        `koanf:"listen" help:"Address on which merchants are answered."`
 	PublicURL     string        `koanf:"public_url" help:"Under which merchants and payers reach us: https://HOST. Left out, it is what each request names."`
 	AdminListen   string        `koanf:"admin_listen" help:"Address of health, metrics and profiles. Whoever reaches it is not asked who they are."`
+	Console       string        `koanf:"console" help:"Where the console is: admin for the admin listener, off for nowhere."`
+	ConsoleUsers  string        `koanf:"console_users_file" help:"File of who may log in to the console, a line of remit console password for each. Without it whoever reaches a loopback admin listener is let in, and another listener has no console."`
 	Proxies       []string      `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
 	NotifyAllow   []string      `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
 	Lanes         int           `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
@@ -68,6 +70,7 @@ type logging struct {
 func (c config) withDefaults() config {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
+	c.Console = cmp.Or(c.Console, consoleOnAdmin)
 	c.Lanes = cmp.Or(c.Lanes, 1)
 	c.WorkLease = cmp.Or(c.WorkLease, node.WorkLeaseDefault)
 	c.StopNotice = cmp.Or(c.StopNotice, 2*time.Second)

@@ -42,6 +42,8 @@ type cli struct {
 	Delivery     deliveryCmd     `cmd:"" help:"Notifications to merchants."`
 	Key          keyCmd          `cmd:"" help:"Our own keys."`
 	Ledger       ledgerCmd       `cmd:"" help:"The books."`
+	Evidence     evidenceCmd     `cmd:"" help:"Signed evidence of what became of a refund."`
+	Console      consoleCmd      `cmd:"" help:"Who may log in to the console."`
 	Version      versionCmd      `cmd:"" help:"Say which version this is."`
 }
 

@@ -121,16 +121,19 @@ func (c merchantKeyCmd) register(ctx context.Context, a *app, d *desk, m remit.M
 const inputBytesMax = 64 << 10
 
 // read reads a small file, or stdin for "-".
-func (a *app) read(path string) ([]byte, error) {
+func (a *app) read(path string) ([]byte, error) { return a.readMost(path, inputBytesMax) }
+
+// readMost reads at most so many bytes of a file, or of stdin for "-".
+func (a *app) readMost(path string, max int64) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.stdin, inputBytesMax))
+		return io.ReadAll(io.LimitReader(a.stdin, max))
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, inputBytesMax))
+	return io.ReadAll(io.LimitReader(f, max))
 }
 
 type merchantListCmd struct {

@@ -83,6 +83,7 @@ type process struct {
 	store    store.Store
 	node     *node.Node
 	server   *server.Server
+	console  http.Handler // nil where there is none
 	closing  []func() error // in the order of opening
 	stopping atomic.Bool
 	skew     atomic.Int64 // of our clock against the store's, in ns
@@ -136,6 +137,9 @@ func (p *process) open(ctx context.Context, environ environment) error {
 		Dialects: catalog.Dialects(), Directory: p.node.Directory, Engine: p.node.Engine, Now: business.Now, Real: time.Now,
 		NewTrace: newTrace, Key: p.node.RequestKey, Origin: public, Proxies: proxies, Observer: p.metrics, Log: p.log,
 	})
+	if p.console, err = p.openConsole(); err != nil {
+		return err
+	}
 	return p.compare(ctx)
 }
 
@@ -192,7 +196,7 @@ func (p *process) serve(ctx context.Context) error {
 
 // admin is the handler of the admin listener.
 func (p *process) admin() http.Handler {
-	return server.Admin(p.metrics.Handler(),
+	return server.Admin(p.metrics.Handler(), p.console,
 		server.Check{Name: "process", Ask: func(context.Context) error {
 			if p.stopping.Load() {
 				return errors.New("it is about to stop")

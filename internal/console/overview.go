@@ -56,6 +56,10 @@ func (c *Console) overview(v *visit) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := c.waiting(v)
+	if err != nil {
+		return err
+	}
 	events, err := c.store.Recent(v.Context(), v.merchant.ID, 0, eventsMax)
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func (c *Console) overview(v *visit) error {
 		total += n.Count
 	}
 	v.render(200, "overview", "overview", "Overview", map[string]any{
-		"Needs": needs, "Total": total, "Balances": balances, "Health": health, "Events": events, "Currencies": currencies, "Currency": shown,
+		"Needs": needs, "Total": total, "Balances": balances, "Health": health, "Events": events, "Currencies": currencies, "Currency": shown, "Waiting": waiting,
 	})
 	return nil
 }
@@ -119,8 +123,8 @@ func (v *visit) attend(name, tone, hint, query string, ds []remit.Disbursement) 
 	}
 	for _, d := range ds[:min(len(ds), attentionShown)] {
 		text := string(d.Kind) + " " + short(cmp.Or(d.ExternalID, string(d.ID)))
-		if d.Reason != "" {
-			text += ": " + reasonWords(d.Reason)
+		if reason := why(d); reason != "" {
+			text += ": " + reason
 		}
 		a.Items = append(a.Items, attend{Link: v.path("out", string(d.ID)), Text: text, Amount: d.Amount, At: d.Updated})
 	}
@@ -177,9 +181,7 @@ func (c *Console) balances(ctx context.Context, m remit.MerchantID) ([]balance, 
 		}
 		all[a.Currency] = b
 	}
-	return slices.SortedFunc(maps.Values(all), func(a, b balance) int {
-		return cmp.Or(cmp.Compare(b.Minor, a.Minor), cmp.Compare(a.Currency, b.Currency))
-	}), nil
+	return slices.SortedFunc(maps.Values(all), func(a, b balance) int { return cmp.Compare(a.Currency, b.Currency) }), nil
 }
 
 func (c *Console) books(ctx context.Context, m remit.MerchantID) (ledger.Books, error) {
@@ -187,11 +189,26 @@ func (c *Console) books(ctx context.Context, m remit.MerchantID) (ledger.Books, 
 	return have.Books[m], err
 }
 
+// waiting adds up the refunds that wait for their payments' money, by currency.
+func (c *Console) waiting(v *visit) (map[money.Currency]*money.Amount, error) {
+	list, err := c.store.Disbursements(v.Context(), store.Filter{Merchant: v.merchant.ID, State: remit.Waiting, Newest: true, Max: underwayMax})
+	sums := map[money.Currency]*money.Amount{}
+	for _, d := range list {
+		if d.WaitingFor != remit.WaitFunding {
+			continue
+		}
+		if sums[d.Amount.Currency] == nil {
+			sums[d.Amount.Currency] = &money.Amount{Currency: d.Amount.Currency}
+		}
+		sums[d.Amount.Currency].Minor += d.Amount.Minor
+	}
+	return sums, err
+}
+
 // health is how work goes on.
 type health struct {
 	Backlog store.Backlog // of all merchants
 	Rails   []railHealth
-	Last    time.Time // when something was last delivered
 }
 
 type railHealth struct {

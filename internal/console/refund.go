@@ -50,6 +50,7 @@ func (c *Console) disbursement(v *visit) error {
 type bar struct {
 	Whole, Left money.Amount
 	Parts       []part
+	Gone        *part // the refund that is shown, where it does not count any more
 }
 
 type part struct {
@@ -63,8 +64,12 @@ type part struct {
 func barOf(p remit.Payment, refunds []remit.Disbursement, this remit.DisbursementID) bar {
 	b := bar{Whole: p.Amount, Left: money.Amount{Minor: p.Left(), Currency: p.Amount.Currency}}
 	for _, d := range refunds {
-		if d.Live() {
-			b.Parts = append(b.Parts, part{d.ID, d.Amount, d.State, d.ID == this, percent(d.Amount.Minor, p.Amount.Minor)})
+		x := part{d.ID, d.Amount, d.State, d.ID == this, percent(d.Amount.Minor, p.Amount.Minor)}
+		switch {
+		case d.Live():
+			b.Parts = append(b.Parts, x)
+		case x.This:
+			b.Gone = &x
 		}
 	}
 	return b
@@ -131,8 +136,8 @@ func happened(d remit.Disbursement, e remit.Event) entry {
 		x.Title = "Paid: the rail says that the money has left"
 	case string(remit.Failed), string(remit.Canceled), string(remit.Returned):
 		x.Title = map[string]string{"failed": "Failed", "canceled": "Canceled", "returned": "The bank sent it back"}[e.Kind]
-		if d.Reason != "" {
-			x.Title += ": " + reasonWords(d.Reason)
+		if reason := why(d); reason != "" {
+			x.Title += ": " + reason
 		}
 	case remit.KindStuck:
 		x.Title = "Stuck: the last look-up could not tell what became of it"

@@ -102,7 +102,7 @@ func (v *visit) render(status int, name, nav, title string, data any) {
 
 var funcs = template.FuncMap{
 	"asset": assetURL, "money": moneyHTML, "minor": func(n int64, c money.Currency) template.HTML { return moneyHTML(money.Amount{Minor: n, Currency: c}) },
-	"signed": signedHTML, "state": stateHTML, "icon": icon, "clock": clockHTML, "words": words, "reason": reasonWords,
+	"signed": signedHTML, "state": stateHTML, "icon": icon, "clock": clockHTML, "words": words, "why": why,
 	"accountName": accountName, "step": stepWords, "actor": actorWords, "percent": percent, "query": withQuery, "short": short,
 	"currency": func(c string) money.Currency { return money.Currency(c) }, "took": took, "sub": func(a, b int64) int64 { return a - b },
 	"dialect": dialectName, "dict": dict, "plural": plural, "sortedFlags": sortedFlags, "host": host,
@@ -338,6 +338,15 @@ func reasonWords(r remit.Reason) string {
 		return w
 	}
 	return words(r)
+}
+
+// why is why a disbursement did not end well, where that says more than its
+// state does.
+func why(d remit.Disbursement) string {
+	if d.Reason == "" || (d.State == remit.Returned && d.Reason == remit.ReasonRefusedByBank) {
+		return ""
+	}
+	return reasonWords(d.Reason)
 }
 
 // dialectName is a dialect as its provider is written.

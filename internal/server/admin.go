@@ -19,12 +19,17 @@ type Check struct {
 }
 
 // Admin is the handler of the admin listener: it shows how the process does,
-// and asks nobody who they are. It belongs on loopback, or behind a wall.
-func Admin(metrics http.Handler, checks ...Check) http.Handler {
+// and asks nobody who they are, but for the console, which asks for itself and
+// may be nil. It belongs on loopback, or behind a wall.
+func Admin(metrics, console http.Handler, checks ...Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { ready(w, r, checks) })
 	mux.Handle("GET /metrics", metrics)
+	if console != nil {
+		mux.Handle("/console", console)
+		mux.Handle("/console/", console)
+	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)

@@ -367,7 +367,7 @@ func TestHalfABodyIsNoRequest(t *testing.T) {
 // TestReadySaysWhatIsMissing asks an admin listener with a check that fails.
 func TestReadySaysWhatIsMissing(t *testing.T) {
 	var failing error
-	h := server.Admin(http.NotFoundHandler(),
+	h := server.Admin(http.NotFoundHandler(), nil,
 		server.Check{Name: "store", Ask: func(context.Context) error { return nil }},
 		server.Check{Name: "clock", Ask: func(context.Context) error { return failing }})
 	ask := func(path string) (int, string) {

@@ -116,9 +116,10 @@
     const unit = 10 ** d.digits;
     const money = (v) => v == null ? "–" : v.toLocaleString("en", { minimumFractionDigits: d.digits, maximumFractionDigits: d.digits }) + " " + d.currency;
     const short = (v) => Math.abs(v) >= 1e6 ? v / 1e6 + "M" : Math.abs(v) >= 1e3 ? v / 1e3 + "k" : String(v);
+    const sum = (list) => Math.round(list.reduce((a, b) => a + b, 0) * unit) / unit;
     const major = (list) => list.map((n) => n / unit);
     const bars = (place) => uPlot.paths.bars({ size: [0.26, 16], align: place, gap: 1, radius: 0.2 });
-    const series = (label, name, place) => ({ label, stroke: colour(name), fill: colour(name), width: 0, paths: bars(place), points: { show: false }, value: (u, v) => money(v) });
+    const series = (label, name, place) => ({ label, stroke: colour(name), fill: colour(name), width: 0, paths: bars(place), points: { show: false }, value: (u, v, i) => money(v ?? sum(u.data[i])) });
     const axis = { stroke: colour("--dim"), font: "12px system-ui, sans-serif", grid: { stroke: colour("--edge"), width: 1 }, ticks: { show: false } };
     const day = (s) => new Date(s * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
     box.replaceChildren();
@@ -130,7 +131,7 @@
         { ...axis, values: (u, list) => list.map(short), size: 52 },
       ],
       series: [
-        { label: "Day (UTC)", value: (u, v) => v == null ? "last 30" : day(v) },
+        { label: "Day (UTC)", value: (u, v) => v == null ? "the last 30" : day(v) },
         series("In", "--good", -1), series("Out", "--move", 1), series("Of that failed or returned", "--bad", 1),
       ],
     }, [d.days, major(d.in), major(d.out), major(d.back)], box);
