@@ -41,7 +41,7 @@ func minorOf(f fields, name string) (minor int64, given bool, fault *remit.Error
 // sumOf reads the amount of a transaction, which is at least 0.99.
 func sumOf(f fields) (minor int64, given bool, fault *remit.Error) {
 	minor, given, fault = minorOf(f, "amount")
-	if fault == nil && given && minor < refundMinorMin {
+	if fault == nil && given && minor < amountMinorMin {
 		fault = invalid("amount", "Amount must be at least 0.99")
 	}
 	return minor, given, fault

@@ -75,7 +75,7 @@ func (c *call) establishing() (e establishing, fault *remit.Error) {
 	if e.order == "" {
 		note(invalid("merchantReference", "A merchantReference is required"))
 	}
-	e.details.Description = text("description", descriptionMax)
+	e.details.Description = text("description", descriptionRunesMax)
 	e.details.ReturnURL, e.details.CancelURL = c.link("returnUrl", true, note), c.link("cancelUrl", true, note)
 	e.notify = c.link("notificationUrl", false, note)
 	e.amount.Currency = money.Currency(c.body.text("currency"))
@@ -106,13 +106,14 @@ func (c *call) establishing() (e establishing, fault *remit.Error) {
 	return e, fault
 }
 
-// link reads a URL of the merchant's.
+// link reads a URL of the merchant's. It has no fragment: parameters that are
+// appended would become part of it.
 func (c *call) link(name string, required bool, note func(*remit.Error)) string {
 	text := c.body.text(name)
 	u, err := url.Parse(text)
 	switch {
 	case text == "" && !required:
-	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || len(text) > urlBytesMax:
+	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.Fragment != "" || len(text) > urlBytesMax:
 		note(invalid(name, "Invalid "+name))
 	}
 	return text

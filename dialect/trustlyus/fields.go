@@ -3,11 +3,20 @@ package trustlyus
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/url"
 
 	"remit"
+)
+
+// What can be wrong with a body. All of it is told in the same words.
+var (
+	errTwice    = errors.New("a name is there twice")
+	errNoObject = errors.New("it is no JSON object")
+	errBehind   = errors.New("there is something behind the JSON object")
+	errDeep     = errors.New("its objects are nested too deep")
 )
 
 // field is one value of a body: a text, or what JSON has beside it.
