@@ -58,7 +58,7 @@ type statusChange struct {
 }
 
 // statusNotices tell of a refund's new state. One that came back from the bank
-// has been cancelled after it was completed. (D6)
+// has been cancelled after it was completed. (D16)
 func statusNotices(o dialect.Occurrence, d disbursement) []remit.Notice {
 	state := remit.State(o.Event.Kind)
 	change := statusChange{
