@@ -301,7 +301,8 @@ type Stager interface {
 	// what is wrong with the attributes.
 	Stage(Spec) (remit.OpenPayment, error)
 	// Names are a payment's names towards the merchant: the first for most
-	// purposes, and all of them by what they are names for.
+	// purposes, and all of them by what they are names for, which is the scope
+	// of those that have one.
 	Names(remit.Payment) (external string, all map[string]string)
 }
 

@@ -60,13 +60,29 @@ func (s *Sandbox) listDisbursements(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []remit.Disbursement
+	var filters []store.Filter
 	for _, m := range merchants {
-		ds, err := s.node.Store.Disbursements(ctx, store.Filter{Merchant: m, External: q.Get("external_id"), Max: math.MaxInt32})
+		filters = append(filters, store.Filter{Merchant: m, External: q.Get("external_id")})
+	}
+	if q.Get("external_id") != "" {
+		of, err := s.named(ctx, q.Get("external_id"))
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, ds...)
+		for _, p := range of {
+			filters = append(filters, store.Filter{Merchant: p.Merchant, Payment: p.ID})
+		}
+	}
+	found := map[store.DisbursementRef]remit.Disbursement{}
+	for _, f := range filters {
+		f.Max = math.MaxInt32
+		ds, err := s.node.Store.Disbursements(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range ds {
+			found[store.DisbursementRef{Merchant: d.Merchant, ID: d.ID}] = d
+		}
 	}
 	items := make([]item, 0, len(found))
 	for _, d := range found {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -176,29 +177,39 @@ func (s *Sandbox) movePayment(to remit.PaymentState) func(context.Context, *call
 }
 
 // payment finds a payment of any merchant by its name in its dialect.
-func (s *Sandbox) payment(ctx context.Context, name string) (p remit.Payment, err error) {
+func (s *Sandbox) payment(ctx context.Context, name string) (remit.Payment, error) {
+	found, err := s.named(ctx, name)
+	switch {
+	case err != nil:
+		return remit.Payment{}, err
+	case len(found) == 0:
+		return remit.Payment{}, remit.Errorf(remit.NotFound, "", "there is no payment %q", name)
+	case len(found) > 1:
+		return remit.Payment{}, remit.Errorf(remit.Conflict, "", "several payments are called %q", name)
+	}
+	return found[0], nil
+}
+
+// named are all merchants' payments of a name, of any of those that are told.
+func (s *Sandbox) named(ctx context.Context, name string) ([]remit.Payment, error) {
+	scopes := []string{""}
+	for _, d := range s.o.Dialects {
+		if stager, ok := d.(dialect.Stager); ok {
+			_, all := stager.Names(remit.Payment{})
+			scopes = append(scopes, slices.Collect(maps.Keys(all))...)
+		}
+	}
 	var refs []store.ExternalRef
 	for _, m := range merchants {
-		refs = append(refs, store.ExternalRef{Merchant: m, Name: remit.Name{Text: name}})
+		for _, scope := range scopes {
+			refs = append(refs, store.ExternalRef{Merchant: m, Name: remit.Name{Scope: scope, Text: name}})
+		}
 	}
 	have, err := s.node.Store.Read(ctx, store.Wants{Externals: refs})
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	found := 0
-	for _, ref := range refs {
-		for _, id := range have.Names[ref] {
-			p = have.Payments[store.PaymentRef{Merchant: ref.Merchant, ID: id}]
-			found++
-		}
-	}
-	switch found {
-	case 0:
-		return p, remit.Errorf(remit.NotFound, "", "there is no payment %q", name)
-	case 1:
-		return p, nil
-	}
-	return p, remit.Errorf(remit.Conflict, "", "two merchants have a payment %q", name)
+	return slices.Collect(maps.Values(have.Payments)), nil
 }
 
 // openAccount makes the account of a beneficiary known in a dialect that keeps

@@ -188,7 +188,9 @@ func TestACustomerNamesAnAccount(t *testing.T) {
 		t.Errorf("a link that is not ours is answered %d", code)
 	}
 	c.advance("1m")
-	c.wantState(names["payment_api"].(string), "settled")
+	for _, name := range names { // any of them will do
+		c.wantState(name.(string), "settled")
+	}
 	c.sound()
 }
 
