@@ -35,7 +35,7 @@ func decodeAccounts(c *call) (dialect.Operation, error) {
 }
 
 // account is one merchant account. Nobody who reads it can take a balance
-// below zero. docs/spec/truelayer.md#14-traps, 13.
+// below zero. docs/spec/truelayer.md#14-traps-with-file-references, 13.
 func (c *call) account(currency money.Currency, balances []remit.Balance) (a accountJSON, used bool) {
 	a = accountJSON{
 		ID: c.accountID(currency), Currency: currency, Holder: c.who.Settings.Name,
@@ -147,7 +147,7 @@ type remitterJSON struct {
 }
 
 // isRust tells a client that fails on a list with an item of a kind that it
-// does not know. docs/spec/truelayer.md#14-traps, 11.
+// does not know. docs/spec/truelayer.md#14-traps-with-file-references, 11.
 func (c *call) isRust() bool {
 	return strings.HasPrefix(c.r.Header.Get("User-Agent"), "truelayer-rust/")
 }

@@ -29,7 +29,7 @@ const (
 
 // flow reads what the client can show its payer, and settles the steps. Any
 // subset may come, and null is none.
-// docs/spec/truelayer.md#14-traps, 10.
+// docs/spec/truelayer.md#14-traps-with-file-references, 10.
 func (c *call) flow(o object, d paymentDetails) *flow {
 	f := &flow{}
 	if d.Method.Selection.Type == userSelected {

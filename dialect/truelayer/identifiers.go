@@ -82,7 +82,7 @@ func identifiers(account string) []identifier {
 }
 
 // currencies are those that the official libraries know: they fail on any
-// other. docs/spec/truelayer.md#14-traps.
+// other. docs/spec/truelayer.md#14-traps-with-file-references.
 var currencies = []money.Currency{"GBP", "EUR", "PLN", "NOK"}
 
 // always are those of which every client has a merchant account, with or

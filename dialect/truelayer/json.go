@@ -1,7 +1,6 @@
 package truelayer
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -30,17 +29,6 @@ func (c *call) readBody() object {
 	}
 	c.body = o
 	return o
-}
-
-// readBodyIfAny reads a body that may be left out: clients in use send
-// nothing, null, or an empty list where nothing is to be said.
-// docs/spec/truelayer.md#14-traps, 6.
-func (c *call) readBodyIfAny() object {
-	switch string(bytes.TrimSpace(c.r.Body)) {
-	case "", "[]", "null":
-		return object{faults: &[]*remit.Error{}}
-	}
-	return c.readBody()
 }
 
 func (o object) fault(e *remit.Error) { *o.faults = append(*o.faults, e) }

@@ -115,7 +115,7 @@ func (c *call) method(o object, currency money.Currency) method {
 		m.Selection.Provider, m.Selection.Scheme = "", ""
 	case preselected:
 		s.needed("provider_id")
-		if m.Selection.Scheme == "" { // a client in use reads the answer by it: docs/spec/truelayer.md#14-traps, 12
+		if m.Selection.Scheme == "" { // a client in use reads the answer by it: docs/spec/truelayer.md#14-traps-with-file-references, 12
 			m.Selection.Scheme = schemes[currency]
 		}
 	default:

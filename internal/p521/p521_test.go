@@ -126,7 +126,7 @@ func TestWhatIsNoSignatureVerifiesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nobody should make a key by its coordinates, and some do.
+	//lint:ignore SA1019 only in this way is a key made that is no point
 	off := &ecdsa.PublicKey{Curve: elliptic.P521(), X: new(big.Int).Add(key.X, one), Y: key.Y}
 	for name, k := range map[string]*ecdsa.PublicKey{"nil": nil, "another curve": &p256.PublicKey, "no point": off} {
 		if v.Verify(k, digest[:], good) {
