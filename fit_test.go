@@ -63,3 +63,37 @@ func TestAPayoutTakesWhatFollowsFromItsPayer(t *testing.T) {
 	p.Fit = func(p Payout, _ Payment) (Payout, *Error) { return p, Errorf(Conflict, "its own", "no") }
 	w.refused(p, Conflict, "its own")
 }
+
+// TestMoneyOfAPayoutComesBack opens payments that bring back what was paid
+// out: each sees the payout and those before it, and comes from the account
+// that was paid.
+func TestMoneyOfAPayoutComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.pay(10_000, PaymentFunded)
+	d := *w.must(Payout{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Rail: "slow", Naming: Number, Account: "sealed", Amount: eur(1_000)}).Result.Disbursement
+	back := func(minor int64) OpenPayment {
+		return OpenPayment{
+			Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Back: d.ExternalID, Of: Name{"payout", d.ExternalID},
+			Names: []Name{{"payout", d.ExternalID}}, Amount: eur(minor), State: PaymentFunded,
+			FitBack: func(o OpenPayment, back Disbursement, earlier []Payment) (OpenPayment, *Error) {
+				left := back.Amount.Minor
+				for _, p := range earlier {
+					left -= p.Amount.Minor
+				}
+				if minor > left {
+					return o, Errorf(Exceeds, "", "too much")
+				}
+				return o, nil
+			},
+		}
+	}
+	if p := w.must(back(600)).Result.Payment; p.PayerAccount != "sealed" || p.Amount != eur(600) {
+		t.Errorf("got %+v", p)
+	}
+	w.refused(back(401), Exceeds, "")
+	w.must(back(400))
+	nobodys := back(1)
+	nobodys.Back = "nobody's"
+	w.refused(nobodys, NotFound, "")
+	w.check()
+}

@@ -38,6 +38,11 @@ type OpenPayment struct {
 	Of    Name
 	Judge func(Payment) *Error
 	Fit   func(o OpenPayment, of []Payment) (OpenPayment, *Error)
+	// Back, where it is set, is the disbursement, by its own name, of which
+	// this payment brings money back, from where it went. Of is then a name
+	// that such payments share; FitBack is asked instead of Judge and Fit.
+	Back    string
+	FitBack func(o OpenPayment, back Disbursement, earlier []Payment) (OpenPayment, *Error)
 
 	Faults []Fault
 }
@@ -47,7 +52,7 @@ func (o OpenPayment) Header() Head { return o.Head }
 
 // Needs is what the decision looks at.
 func (o OpenPayment) Needs() Needs {
-	n := Needs{Keys: o.refs(), Name: cmp.Or(o.Of, Name{Text: o.ExternalID}), Currency: o.Amount.Currency}
+	n := Needs{Keys: o.refs(), Name: cmp.Or(o.Of, Name{Text: o.ExternalID}), Disbursed: o.Back, Currency: o.Amount.Currency}
 	if o.OrderOnce && o.OrderReference != "" {
 		n.Keys = append(n.Keys, o.orderRef(o.OrderReference))
 	}
@@ -102,6 +107,8 @@ func (o OpenPayment) checked(f Facts) (OpenPayment, error) {
 // free, or be that of other payments of the same payer.
 func (o OpenPayment) fitted(f Facts) (OpenPayment, error) {
 	switch {
+	case o.Back != "":
+		return o.brought(f)
 	case o.Of.Text == "" && len(f.Named) > 0:
 		return o, Errorf(Conflict, "", "there is a payment of this name already")
 	case o.Of.Text == "":
@@ -117,6 +124,21 @@ func (o OpenPayment) fitted(f Facts) (OpenPayment, error) {
 	if o.Fit != nil && fault == nil {
 		o, fault = o.Fit(o, f.Named)
 	}
+	if fault != nil {
+		return o, fault
+	}
+	return o, nil
+}
+
+// brought holds the disbursement of which money comes back against the
+// command.
+func (o OpenPayment) brought(f Facts) (OpenPayment, error) {
+	d := f.Disbursement
+	if d == nil || d.Dialect != o.Dialect {
+		return o, Errorf(NotFound, "", "there is no such disbursement")
+	}
+	o.PayerAccount, o.PayerName = d.Account, d.AccountName
+	o, fault := o.FitBack(o, *d, f.Named)
 	if fault != nil {
 		return o, fault
 	}
@@ -222,6 +244,7 @@ func (m MovePayment) decide(f Facts) (Change, error) {
 	x := begin(f, m.Head)
 	if m.To == "" {
 		p.Updated = f.Now
+		x.event(string(p.ID), KindAmended)
 		x.keepPayment(p)
 		return x.c, nil
 	}
@@ -453,6 +476,9 @@ func (m MarkSent) Decide(f Facts) (Change, error) {
 	case d.State != Accepted:
 		x.c.Done = []WorkID{m.Work.ID}
 		x.c.Result.Disbursement = &d
+	case d.Kind == KindRefund && f.Payment != nil && f.Payment.gone():
+		x.end(d, Failed, ReasonPaymentGone)
+		x.c.Done = []WorkID{m.Work.ID}
 	case d.Payee(f.Payment) == "":
 		x.end(d, Failed, ReasonNoBeneficiary)
 		x.c.Done = []WorkID{m.Work.ID}
@@ -473,6 +499,7 @@ type Outcome struct {
 	Currency     money.Currency // of the disbursement; "" reads the merchant's whole books
 	Amount       money.Amount   // that the evidence speaks of; zero where it does not say
 	Became       Became
+	ByHand       bool // an operator's word: only of what no rail could tell about
 	Reason       Reason
 	Work         *Work         // the claimed sending, where the answer came to one
 	Again        time.Duration // after which to ask again, where it is still open
@@ -516,6 +543,9 @@ func (o Outcome) Decide(f Facts) (Change, error) {
 	d := *f.Disbursement
 	if o.Amount != (money.Amount{}) && o.Amount != d.Amount {
 		return Change{}, Errorf(Conflict, ReasonAmount, "the evidence speaks of %s, the disbursement is of %s", o.Amount, d.Amount)
+	}
+	if o.ByHand && !d.Stuck {
+		return Change{}, Errorf(Conflict, ReasonTerminal, "a disbursement that is %s, and not stuck, is its rail's to tell about", d.State)
 	}
 	x := begin(f, o.Head)
 	x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
