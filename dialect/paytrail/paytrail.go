@@ -46,7 +46,7 @@ func (Dialect) Name() string { return Name }
 // Routes are whole trees, since the answer to what is not there is each API's
 // own. docs/spec/paytrail.md#3-choosing-between-a-and-b-on-one-host.
 func (Dialect) Routes() []dialect.Route {
-	return []dialect.Route{{Path: merchantPath}, {Path: paymentsPath}, {Path: paymentsPath + "/"}, {Path: pagesPath}}
+	return []dialect.Route{{Path: strings.TrimSuffix(merchantPath, "/")}, {Path: merchantPath}, {Path: paymentsPath}, {Path: paymentsPath + "/"}, {Path: pagesPath}}
 }
 
 // BodyBytesMax is the largest request, in bytes.
@@ -61,12 +61,12 @@ func (Dialect) Mine(h http.Header) bool {
 // Read takes a request apart.
 func (Dialect) Read(r dialect.Request) dialect.Call {
 	switch {
-	case strings.HasPrefix(r.Path, merchantPath):
-		return readMerchant(r)
+	case r.Path == paymentsPath || strings.HasPrefix(r.Path, paymentsPath+"/"):
+		return readPayments(r)
 	case strings.HasPrefix(r.Path, pagesPath):
 		return readPage(r)
 	}
-	return readPayments(r)
+	return readMerchant(r)
 }
 
 // setting is a merchant's own setting of this dialect, by its name.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -33,14 +34,20 @@ func (c *client) finnish(more string) map[string]any {
 	return at(p, "external_ids").(map[string]any)
 }
 
-// speak sends one request, and answers its status, its body and its Location.
-func (c *client) speak(method, target, body string, headers map[string]string) (int, string, string) {
+// request is one with headers.
+func (c *client) request(method, target, body string, headers map[string]string) *http.Request {
 	c.Helper()
 	r, err := http.NewRequest(method, target, strings.NewReader(body))
 	must(c.T, err)
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
+	return r
+}
+
+// speak sends one request, and answers its status, its body and its Location.
+func (c *client) speak(r *http.Request) (int, string, string) {
+	c.Helper()
 	res, err := http.DefaultTransport.RoundTrip(r)
 	must(c.T, err)
 	defer res.Body.Close()
@@ -56,12 +63,12 @@ func keyed(secret, text string) []byte {
 }
 
 // merchantAPI asks the Merchant API, of a payment id where it is one.
-func (c *client) merchantAPI(method, path, body string) (int, string, string) {
+func (c *client) merchantAPI(method, path, body string) *http.Request {
 	c.Helper()
 	sum := md5.Sum([]byte(body))
 	hash, who := base64.StdEncoding.EncodeToString(sum[:]), "PaytrailMerchantAPI "+c.paytrail("merchant_id")
 	const at = "2026-03-02T09:15:30+02:00"
-	return c.speak(method, c.paytrail("merchant_api_url")+path, body, map[string]string{
+	return c.request(method, c.paytrail("merchant_api_url")+path, body, map[string]string{
 		"Timestamp": at, "Content-MD5": hash, "Refund-Origin": "internal",
 		"Authorization": who + ":" + base64.StdEncoding.EncodeToString(keyed(c.paytrail("merchant_secret"),
 			strings.Join([]string{method, "/merchant/v1" + path, who, at, hash}, "\n"))),
@@ -69,19 +76,18 @@ func (c *client) merchantAPI(method, path, body string) (int, string, string) {
 }
 
 // paymentAPI asks the Payment API for a refund.
-func (c *client) paymentAPI(transaction, body string) (int, string) {
+func (c *client) paymentAPI(transaction any, body string) *http.Request {
 	c.Helper()
 	lines := []string{
 		"checkout-account:" + c.paytrail("account"), "checkout-algorithm:sha256", "checkout-method:POST", "checkout-nonce:n",
-		"checkout-timestamp:2026-03-02T07:15:30.123Z", "checkout-transaction-id:" + transaction,
+		"checkout-timestamp:2026-03-02T07:15:30.123Z", "checkout-transaction-id:" + transaction.(string),
 	}
 	headers := map[string]string{"signature": hex.EncodeToString(keyed(c.paytrail("secret"), strings.Join(append(lines, body), "\n")))}
 	for _, l := range lines {
 		name, value, _ := strings.Cut(l, ":")
 		headers[name] = value
 	}
-	status, answer, _ := c.speak("POST", c.paytrail("payment_api_url")+"/payments/"+transaction+"/refund", body, headers)
-	return status, answer
+	return c.request("POST", c.paytrail("payment_api_url")+"/payments/"+transaction.(string)+"/refund", body, headers)
 }
 
 // callbacks are a refund's, at the inbox.
@@ -96,16 +102,16 @@ func TestEachPaytrailAPITellsInItsOwnWords(t *testing.T) {
 	c := start(t)
 	names := c.finnish("")
 	c.do("DELETE", "/inbox", "")
-	if code, answer := c.paymentAPI(names["payment_api"].(string), `{"amount":590,`+c.callbacks()+`}`); code != 201 {
+	if code, answer, _ := c.speak(c.paymentAPI(names["payment_api"], `{"amount":590,`+c.callbacks()+`}`)); code != 201 {
 		t.Fatalf("got %d %s", code, answer)
 	}
 	notify := c.settings["inbox_url"].(string) + "/acme/paytrail/status"
-	code, answer, location := c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds",
-		`{"rows":[{"amount":1910}],"email":"maija@example.net","notifyUrl":"`+notify+`"}`)
+	code, answer, location := c.speak(c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds",
+		`{"rows":[{"amount":1910}],"email":"maija@example.net","notifyUrl":"`+notify+`"}`))
 	if code != 202 || answer != "" {
 		t.Fatalf("got %d %s", code, answer)
 	}
-	if code, _ := c.paymentAPI(names["payment_api"].(string), `{"amount":1,`+c.callbacks()+`}`); code != 400 {
+	if code, _, _ := c.speak(c.paymentAPI(names["payment_api"], `{"amount":1,`+c.callbacks()+`}`)); code != 400 {
 		t.Errorf("nothing is left, and a refund is answered %d", code)
 	}
 	c.advance("1m")
@@ -124,7 +130,7 @@ func TestEachPaytrailAPITellsInItsOwnWords(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 	token := location[strings.LastIndexByte(location, '/'):]
-	if code, answer, _ := c.merchantAPI("GET", "/refunds"+token, ""); code != 200 || !strings.Contains(answer, `"status":"completed"`) {
+	if code, answer, _ := c.speak(c.merchantAPI("GET", "/refunds"+token, "")); code != 200 || !strings.Contains(answer, `"status":"completed"`) {
 		t.Errorf("got %d %s", code, answer)
 	}
 	c.sound()
@@ -136,7 +142,7 @@ func TestAStatusIsToldElevenTimes(t *testing.T) {
 	c := start(t)
 	names := c.finnish("")
 	notify := c.settings["inbox_url"].(string) + "/acme/paytrail/status"
-	c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds", `{"rows":[{"amount":1}],"notifyUrl":"`+notify+`"}`)
+	c.speak(c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds", `{"rows":[{"amount":1}],"notifyUrl":"`+notify+`"}`))
 	c.do("DELETE", "/inbox", "")
 	c.do("POST", "/inbox/behaviour", `{"status":500,"times":100}`)
 	for _, step := range []struct {
@@ -162,7 +168,7 @@ func TestACustomerNamesAnAccount(t *testing.T) {
 	c := start(t)
 	names := c.finnish(`,"attributes":{"interface":"S1","payer":null}`)
 	c.do("DELETE", "/inbox", "")
-	if code, answer, _ := c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds", `{"rows":[{"amount":2500}],"email":"maija@example.net"}`); code != 202 {
+	if code, answer, _ := c.speak(c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds", `{"rows":[{"amount":2500}],"email":"maija@example.net"}`)); code != 202 {
 		t.Fatalf("got %d %s", code, answer)
 	}
 	c.advance("1h")
@@ -172,7 +178,7 @@ func TestACustomerNamesAnAccount(t *testing.T) {
 	if at(mail, "method") != "MAIL" || at(mail, "path") != "maija@example.net" || !strings.HasPrefix(link, c.settings["base_url"].(string)) {
 		t.Fatalf("the customer was told %v", mail)
 	}
-	if code, page, _ := c.speak("GET", link, "", nil); code != 200 || !strings.Contains(page, `name="iban"`) {
+	if code, page, _ := c.speak(c.request("GET", link, "", nil)); code != 200 || !strings.Contains(page, `name="iban"`) {
 		t.Errorf("got %d %s", code, page)
 	}
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
@@ -180,11 +186,11 @@ func TestACustomerNamesAnAccount(t *testing.T) {
 		form string
 		want int
 	}{{"name=Maija&iban=FI2112345600000786", 422}, {"name=Maija&iban=FI2112345600000785", 200}, {"name=Eve&iban=GB33BUKB20201555555555", 409}} {
-		if code, page, _ := c.speak("POST", link, try.form, form); code != try.want {
+		if code, page, _ := c.speak(c.request("POST", link, try.form, form)); code != try.want {
 			t.Errorf("%s is answered %d, want %d: %s", try.form, code, try.want, page)
 		}
 	}
-	if code, _, _ := c.speak("POST", link+"x", "name=Eve&iban=GB33BUKB20201555555555", form); code != 404 {
+	if code, _, _ := c.speak(c.request("POST", link+"x", "name=Eve&iban=GB33BUKB20201555555555", form)); code != 404 {
 		t.Errorf("a link that is not ours is answered %d", code)
 	}
 	c.advance("1m")
@@ -192,6 +198,29 @@ func TestACustomerNamesAnAccount(t *testing.T) {
 		c.wantState(name.(string), "settled")
 	}
 	c.sound()
+}
+
+// On the wire the Payment API's headers are in small letters, and Location has
+// its capital: clients in use look for nothing else.
+func TestHeadersAreWrittenAsClientsReadThem(t *testing.T) {
+	c := start(t)
+	names := c.finnish("")
+	for want, r := range map[string]*http.Request{
+		"\r\ncheckout-account: ": c.paymentAPI(names["payment_api"], `{"amount":590,`+c.callbacks()+`}`),
+		"\r\nsignature: ":        c.paymentAPI(names["payment_api"], `{"amount":-1}`),
+		"\r\nLocation: ":         c.merchantAPI("POST", "/payments/"+names["merchant_api"].(string)+"/refunds", `{"rows":[{"amount":1}]}`),
+	} {
+		conn, err := net.Dial("tcp", r.URL.Host)
+		must(t, err)
+		r.Close = true
+		must(t, r.Write(conn))
+		answer, err := io.ReadAll(conn)
+		must(t, err)
+		must(t, conn.Close())
+		if !strings.Contains(string(answer), want) {
+			t.Errorf("%q lacks %q", answer, want)
+		}
+	}
 }
 
 // nodeJS is where Node is, where it is installed.
