@@ -74,11 +74,7 @@ func (a authorization) live(yield func(remit.Payment) bool) {
 
 // left is how much may still be captured, in cents.
 func (a authorization) left() int64 {
-	left := a.details.Ceiling
-	for p := range a.live {
-		left -= p.Amount.Minor
-	}
-	return left
+	return a.details.Ceiling - sumOfLive(a.children) // of a pre-authorization the amount is zero
 }
 
 // taken tells whether a capture of this reference has been made. The provider

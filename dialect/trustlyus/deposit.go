@@ -42,17 +42,6 @@ func decodeDeposit(c *call) (dialect.Operation, error) {
 	return dialect.Operation{Payout: &dialect.Payout{Payout: p}}, nil
 }
 
-// decodeReclaim refuses to take a deposit back: no rail of ours can pull money
-// out of an account. (D10)
-func decodeReclaim(c *call) (dialect.Operation, error) {
-	fault := remit.Errorf(remit.Conflict, "", "Transaction type cannot be reclaimed")
-	if isPayment(c.id) {
-		c.verdict = fault
-		return dialect.Operation{Query: &dialect.Query{Payment: remit.Name{Text: c.id}}}, nil
-	}
-	return c.otherwise(remit.Errorf(remit.Conflict, "", "Deposits cannot be reclaimed here"))
-}
-
 // decodeRefresh refuses to read a bank's data anew: none is kept. (D10)
 func decodeRefresh(c *call) (dialect.Operation, error) {
 	fault := remit.Errorf(remit.Conflict, "", "No bank data is kept that could be refreshed")

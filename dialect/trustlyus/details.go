@@ -12,6 +12,7 @@ import (
 // Scopes of further names of payments.
 const (
 	scopeAuthorization = "authorization" // shared by an authorization and all that is captured under it
+	scopeDeposit       = "deposit"       // shared by all that takes a deposit back
 	scopePayment       = "payment"       // the provider's payment, of which they all are parts
 )
 
@@ -31,7 +32,8 @@ type details struct {
 
 	Reference string `json:"reference,omitempty"` // of the authorization under which it was made
 
-	// Of a deposit, which is no payment's: what its payee is known by.
+	// Of a deposit, which is no payment's, and of what takes it back: what its
+	// payee is known by.
 	Authorization string `json:"authorization,omitempty"`
 	Payment       string `json:"payment,omitempty"`
 	Opened        int64  `json:"opened,omitempty"` // the authorization was, in milliseconds
@@ -88,10 +90,14 @@ func nameIn(p remit.Payment, scope string) string {
 	return ""
 }
 
-// parentOf is the authorization under which a payment was captured.
+// parentOf is the authorization under which a payment was captured, or the
+// deposit that it takes back.
 func parentOf(p remit.Payment, d details) string {
-	if d.Type == typeAuthorize {
+	switch d.Type {
+	case typeAuthorize:
 		return ""
+	case typeReclaim:
+		return nameIn(p, scopeDeposit)
 	}
 	return nameIn(p, scopeAuthorization)
 }

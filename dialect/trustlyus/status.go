@@ -14,6 +14,7 @@ const (
 	typeCapture   = 3
 	typeRefund    = 4
 	typeDeposit   = 6
+	typeReclaim   = 7
 	typePreauth   = 10
 )
 

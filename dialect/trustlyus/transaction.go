@@ -218,7 +218,7 @@ func (w shop) ofDisbursement(x remit.Disbursement, p *remit.Payment, now time.Ti
 // payment is the provider's payment of which p is a part. Its sums are those
 // of p alone. (D11)
 func (w shop) payment(p remit.Payment, d details, s sums) payment {
-	x := w.known(d, nameIn(p, scopePayment), cmp.Or(nameIn(p, scopeAuthorization), p.ExternalID))
+	x := w.known(d, nameIn(p, scopePayment), cmp.Or(nameIn(p, scopeAuthorization), d.Authorization, p.ExternalID))
 	x.MerchantReference, x.Currency, x.Amount = cmp.Or(d.Reference, p.OrderReference), string(p.Amount.Currency), amountText(s.amount)
 	x.Account.Verified = !p.Authorized.IsZero() // the payer has shown the bank whose it is
 	x.CreatedAt, x.UpdatedAt, x.RecordVersion = millis(p.Opened), millis(p.Updated), version(p.Opened, p.Updated)
