@@ -113,9 +113,6 @@ func (c *call) refuse(e *remit.Error) dialect.Response {
 	if p.status == http.StatusMethodNotAllowed {
 		res.Header.Set("Allow", c.allow)
 	}
-	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
-		res.Header.Set("Tl-Should-Retry", "true")
-	}
 	return res
 }
 

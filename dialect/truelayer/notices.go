@@ -39,7 +39,7 @@ func (Dialect) Notices(o dialect.Occurrence) []remit.Notice {
 	case d != nil && d.Kind == remit.KindRefund && p != nil:
 		to = cmp.Or(d.NotificationURL, p.NotificationURL, to)
 		bodies = told("refund", map[string]any{"refund_id": d.ExternalID, "payment_id": p.ExternalID}, o)
-	case d != nil:
+	case d != nil && d.Kind == remit.KindPayout:
 		to = cmp.Or(d.NotificationURL, to)
 		x := detailsOf(*d)
 		bodies = told("payout", map[string]any{"payout_id": d.ExternalID, "beneficiary": x.Beneficiary, "merchant_account_id": x.AccountID}, o)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 
 	"remit"
@@ -151,10 +152,13 @@ func (c *call) beneficiary(o object, currency money.Currency) beneficiary {
 	return b
 }
 
+// host is what a host may be made of: it ends up in a page's policy.
+var host = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+
 // returnURI reads where a payer goes at the end.
 func returnURI(o object, name string) string {
 	s := o.needed(name)
-	if u, err := url.Parse(s); s != "" && (err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "") {
+	if u, err := url.Parse(s); s != "" && (err != nil || (u.Scheme != "https" && u.Scheme != "http") || !host.MatchString(u.Host)) {
 		o.fault(field(o.at(name), "Value must be an absolute URL of http or https."))
 	}
 	return s
