@@ -17,6 +17,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -295,4 +297,30 @@ func TestTheReportsAreTheLedger(t *testing.T) {
 		}
 	}
 	t.Logf("%d calls; reported %v", calls, reported)
+}
+
+// The example makes every call, and hears of everything.
+func TestTheExampleOfEachCallRuns(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		if os.Getenv("REMIT_REQUIRE_ALL") == "1" {
+			t.Fatal("node is not installed")
+		}
+		t.Skip("node is not installed")
+	}
+	c := startAt(t, t.TempDir(), nil)
+	out, err := exec.CommandContext(t.Context(), node, "../../examples/trustly/calls.mjs", filepath.Join(c.dir, "sandbox.json")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"notified: pending", "notified: credit", "notified: account", `"bank":"Handelsbanken"`, `"rejected":"ERROR_ACCOUNT_NOT_FOUND"`,
+		"CancelCharge 655", "notified: debit", "11.00 OK", "notified: cancel", "13.00 FAILED", "621 ERROR_NO_SUITABLE_BANK_ACCOUNT_FOUND",
+		"AccountLedger has rows", "BANK_WITHDRAWAL_QUEUED,EUR,-30.00", `"transferstate":"CONFIRMED"`,
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	c.sound()
 }
