@@ -83,7 +83,7 @@ func (c *Console) settings(v *visit) error {
 	slices.Reverse(events)
 	v.render(200, "settings", "settings", cmp.Or(v.merchant.Settings.Name, string(v.merchant.ID)), map[string]any{
 		"Settings": v.merchant.Settings, "Balances": balances, "Credentials": known, "Dialects": v.dialects(), "Switches": switches,
-		"Window": v.merchant.Settings.SendWindow().String(), "Addresses": strings.Join(v.merchant.Settings.IPAllow, ", "),
+		"Window": v.merchant.Settings.SendWindow().String(), "Addresses": addressText(v.merchant.Settings.IPAllow),
 		"Shields": []remit.Shield{remit.ShieldOff, remit.ShieldWarn, remit.ShieldHold, remit.ShieldReject},
 		"Events":  events[:min(len(events), eventsMax)],
 	})
@@ -149,9 +149,34 @@ func (c *Console) change(v *visit, out outcome) (outcome, error) {
 	return out, err
 }
 
-// addressList reads who may ask for a merchant: nothing is anybody.
+// Words for who may ask: everybody, and nobody.
+const (
+	addressAny  = "any"
+	addressNone = "none"
+)
+
+// addressText writes who may ask for a merchant.
+func addressText(list []string) string {
+	switch {
+	case list == nil:
+		return addressAny
+	case len(list) == 0:
+		return addressNone
+	}
+	return strings.Join(list, ", ")
+}
+
+// addressList reads what addressText wrote: nil is anybody.
 func addressList(text string) ([]string, error) {
 	list := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \r\n\t", r) })
+	switch {
+	case len(list) == 0:
+		return nil, remit.Errorf(remit.Invalid, "", "write who may ask: addresses, ranges, %s or %s", addressAny, addressNone)
+	case len(list) == 1 && list[0] == addressAny:
+		return nil, nil
+	case len(list) == 1 && list[0] == addressNone:
+		return []string{}, nil
+	}
 	for _, line := range list {
 		_, single := netip.ParseAddr(line)
 		_, ranged := netip.ParsePrefix(line)

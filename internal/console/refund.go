@@ -296,9 +296,9 @@ func (c *Console) decide(ctx context.Context, h remit.Head, d remit.Disbursement
 	case "ask":
 		cmd, message = remit.AskAgain{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency}, "The rail is asked again."
 	case "settle":
-		cmd, message = remit.Outcome{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency, Became: remit.BecameSettled}, "It is settled by your word."
+		cmd, message = remit.Outcome{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency, Became: remit.BecameSettled, ByHand: true}, "It is settled by your word."
 	case "fail":
-		cmd = remit.Outcome{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency, Became: remit.BecameRefused, Reason: remit.ReasonRefusedByBank}
+		cmd = remit.Outcome{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency, Became: remit.BecameRefused, ByHand: true, Reason: remit.ReasonRefusedByBank}
 		message = "It is failed by your word."
 	default:
 		return "", errors.New("console: no such act: " + act)

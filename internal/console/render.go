@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"remit"
-	"remit/internal/engine"
 	"remit/ledger"
 	"remit/money"
 )
@@ -316,7 +315,7 @@ func stepWords(s ledger.Step) string {
 func actorWords(actor string) string {
 	kind, name, named := strings.Cut(actor, ":")
 	switch {
-	case actor == engine.ActorMerchant:
+	case actor == remit.ActorMerchant:
 		return "the merchant's request"
 	case kind == "rail" && named:
 		return "rail " + name

@@ -1,0 +1,286 @@
+package console_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"remit/internal/console"
+)
+
+// answer is what a page was answered with.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// fetch gets a page as no browser does: without a cookie, following nothing.
+func (w *world) fetch(path string) answer {
+	w.Helper()
+	return w.do(&http.Client{}, http.MethodGet, path, nil, nil)
+}
+
+func (w *world) do(c *http.Client, method, path string, form url.Values, header http.Header) answer {
+	w.Helper()
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	r, err := http.NewRequestWithContext(w.Context(), method, w.base+path, strings.NewReader(form.Encode()))
+	must(w, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	if host := header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	res, err := c.Do(r)
+	must(w, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(w, err)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
+
+// token is the first one-time token of a page.
+func (a answer) token() string {
+	m := tokenField.FindStringSubmatch(a.body)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+// TestTheFilesAreAsTheirAuthorsPublishedThem compares what browsers and tests
+// are given with the checksums beside it.
+func TestTheFilesAreAsTheirAuthorsPublishedThem(t *testing.T) {
+	for _, dir := range []string{"assets", "testdata/axe"} {
+		sums, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
+		must(t, err)
+		for line := range strings.Lines(string(sums)) {
+			want, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			must(t, err)
+			if got := sha256.Sum256(text); hex.EncodeToString(got[:]) != want {
+				t.Errorf("%s/%s was altered", dir, name)
+			}
+		}
+	}
+}
+
+// TestNothingRunsThatIsNotOurs reads the policy of every answer, and looks for
+// scripts and styles within the pages.
+func TestNothingRunsThatIsNotOurs(t *testing.T) {
+	w := begin(t)
+	for _, path := range []string{"/console/m/acme/", "/console/m/acme/settings", "/console/nowhere", "/console/assets/console.js"} {
+		a := w.fetch(path)
+		policy := a.header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s has the policy %q", path, policy)
+		}
+		if regexp.MustCompile(`<script>|<style|style="| on[a-z]+="`).MatchString(a.body) && !strings.HasSuffix(path, ".js") {
+			t.Errorf("%s has a script or a style within", path)
+		}
+	}
+}
+
+// TestStrangersAreTurnedAway calls by a name that is not this machine's, from
+// another origin, without a token, with one that was made up, and with one
+// that was used.
+func TestStrangersAreTurnedAway(t *testing.T) {
+	w := begin(t)
+	act, c := "/console/m/acme/settings/topup", &http.Client{}
+	if got := w.do(c, http.MethodGet, "/console/m/acme/", nil, http.Header{"Host": {"evil.example"}}).status; got != http.StatusMisdirectedRequest {
+		t.Errorf("under another name: %d", got)
+	}
+	form := url.Values{"amount": {"1.00"}, "currency": {"EUR"}, "evidence": {"x"}}
+	for name, token := range map[string]string{"none": "", "made up": strings.Repeat("A", 75)} {
+		form.Set("token", token)
+		if got := w.do(c, http.MethodPost, act, form, nil).status; got != http.StatusForbidden {
+			t.Errorf("token %s: %d", name, got)
+		}
+	}
+	form.Set("token", w.fetch("/console/m/acme/settings").token())
+	if got := w.do(c, http.MethodPost, act, form, http.Header{"Origin": {"https://evil.example"}}).status; got != http.StatusForbidden {
+		t.Errorf("from another origin: %d", got)
+	}
+	first := w.do(c, http.MethodPost, act, form, nil)
+	second := w.do(c, http.MethodPost, act, form, nil)
+	if first.status != http.StatusSeeOther || first.header.Get("Location") != second.header.Get("Location") {
+		t.Errorf("once %d to %s, again %d to %s", first.status, first.header.Get("Location"), second.status, second.header.Get("Location"))
+	}
+	if page := w.fetch(first.header.Get("Location")); !strings.Contains(page.body, "1.00 EUR were put into the balance.") {
+		t.Error("what came of it is not said")
+	}
+}
+
+// TestAPasswordIsAsked logs in and out, and is turned away in between: without
+// a session, with a wrong password, and after too many of them.
+func TestAPasswordIsAsked(t *testing.T) {
+	w := begin(t)
+	line, err := console.HashPassword(strings.NewReader(strings.Repeat("salt", 9)), "ann", "correct horse battery")
+	must(t, err)
+	users, err := console.ReadUsers(strings.NewReader("# who may\n\n" + line + "\n"))
+	must(t, err)
+	now := time.Now()
+	h := httptest.NewServer(console.New(console.Options{Node: w.node, Real: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Users: users}))
+	t.Cleanup(h.Close)
+	w.base = h.URL
+	jar, err := cookiejar.New(nil)
+	must(t, err)
+	c := &http.Client{Jar: jar}
+	get := func(path string) answer { return w.do(c, http.MethodGet, path, nil, nil) }
+	login := func(name, password string) answer {
+		return w.do(c, http.MethodPost, "/console/login", url.Values{"token": {get("/console/login").token()}, "name": {name}, "password": {password}, "next": {"/console/m/acme/refunds"}}, nil)
+	}
+	if a := get("/console/m/acme/refunds"); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/console/login?next=") {
+		t.Errorf("without a session: %d %s", a.status, a.header.Get("Location"))
+	}
+	if a := w.do(c, http.MethodPost, "/console/m/acme/ledger/check", nil, nil); a.status != http.StatusSeeOther {
+		t.Errorf("an act without a session: %d", a.status)
+	}
+	if a := login("ann", "wrong"); a.status != http.StatusUnauthorized {
+		t.Errorf("a wrong password: %d", a.status)
+	}
+	a := login("ann", "correct horse battery")
+	if cookie := a.header.Get("Set-Cookie"); a.header.Get("Location") != "/console/m/acme/refunds" || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
+		t.Fatalf("logged in: %d %s %s", a.status, a.header.Get("Location"), cookie)
+	}
+	page := get("/console/m/acme/refunds")
+	if page.status != http.StatusOK {
+		t.Fatalf("with a session: %d", page.status)
+	}
+	now = now.Add(31 * time.Minute)
+	if a := get("/console/m/acme/refunds"); a.status != http.StatusSeeOther {
+		t.Errorf("after half an hour of silence: %d", a.status)
+	}
+	for i := range 6 {
+		want := http.StatusUnauthorized
+		if i >= 4 {
+			want = http.StatusTooManyRequests
+		}
+		if a := login("bob", "wrong"); a.status != want {
+			t.Errorf("wrong password %d: %d, want %d", i+1, a.status, want)
+		}
+	}
+	if a := login("ann", "correct horse battery"); a.status != http.StatusTooManyRequests {
+		t.Errorf("from where too many were wrong: %d", a.status)
+	}
+	now = now.Add(time.Hour)
+	login("ann", "correct horse battery")
+	if a := w.do(c, http.MethodPost, "/console/logout", url.Values{"token": {get("/console/merchants").token()}}, nil); a.status != http.StatusSeeOther || get("/console/merchants").status != http.StatusSeeOther {
+		t.Errorf("logged out: %d", a.status)
+	}
+}
+
+// TestAUsersFileIsReadStrictly refuses weak passwords, and files that would
+// let nobody, or anybody, in.
+func TestAUsersFileIsReadStrictly(t *testing.T) {
+	if _, err := console.HashPassword(strings.NewReader(""), "ann", "short"); err == nil {
+		t.Error("a short password was taken")
+	}
+	line, err := console.HashPassword(strings.NewReader(strings.Repeat("x", 16)), "ann", "long enough a password")
+	must(t, err)
+	for _, text := range []string{"", "# nobody\n", "ann:secret\n", line + "\n" + line + "\n", strings.Replace(line, "$600000$", "$1$", 1), strings.Replace(line, "ann", "", 1)} {
+		if _, err := console.ReadUsers(strings.NewReader(text)); err == nil {
+			t.Errorf("this was read: %q", text)
+		}
+	}
+}
+
+// TestOneBoxFindsAnyName looks one refund and its payment up by each of their
+// names.
+func TestOneBoxFindsAnyName(t *testing.T) {
+	w := begin(t)
+	order, id := w.pay("trustly", 120_450, "funded")
+	refund := w.refund(order, "401.50")
+	d := w.state(refund)
+	out, payment := "/console/m/acme/out/"+string(refund), "/console/m/acme/payments/"+id
+	for text, want := range map[string]string{
+		order: payment, id: payment, "1204.50": payment, "1,204.50 EUR": payment, string(refund): out, d.ExternalID: out, d.EndToEndID(): out, "401.50": out,
+		"401.50 SEK": "", "nobody": "",
+	} {
+		for _, in := range []string{"acme", "globex"} {
+			a := w.fetch("/console/search?" + url.Values{"q": {text}, "in": {in}}.Encode())
+			if got := a.header.Get("Location"); got != want {
+				t.Errorf("%q in %s leads to %q, want %q", text, in, got, want)
+			}
+		}
+	}
+}
+
+// TestAListGoesOnAndIsTakenAlong pages through more payments than a page
+// holds, and takes them as a file in which no program finds a formula.
+func TestAListGoesOnAndIsTakenAlong(t *testing.T) {
+	w := begin(t)
+	for i := range 53 {
+		w.control("payments", fmt.Sprintf(`{"dialect":"trustly","amount_minor":%d,"currency":"EUR","order_reference":"=HYPERLINK(%d)"}`, 1000+i, i))
+	}
+	seen := 0
+	for path := "/console/m/acme/payments?state=funded"; path != ""; {
+		page := w.fetch(path)
+		seen += strings.Count(page.body, "<tr data-href")
+		path = ""
+		if m := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(page.body); m != nil {
+			path = strings.ReplaceAll(m[1], "&amp;", "&")
+			if !strings.Contains(path, "state=funded") {
+				t.Errorf("the next page forgets the filter: %s", path)
+			}
+		}
+	}
+	if seen != 53 {
+		t.Errorf("%d payments were listed", seen)
+	}
+	file := w.fetch("/console/m/acme/payments.csv?state=funded")
+	if lines := strings.Count(file.body, "\n"); lines != 54 || strings.Contains(file.body, ",=HYPERLINK") {
+		t.Errorf("the file has %d lines: %.200s", lines, file.body)
+	}
+}
+
+// TestBooksOfAMomentAreThoseOfThen asks for the books before and after a
+// refund, and walks an account back to nothing.
+func TestBooksOfAMomentAreThoseOfThen(t *testing.T) {
+	w := begin(t)
+	w.control("clock/advance", `{"by":"1h"}`)
+	before := w.node.Clock.Now()
+	w.control("clock/advance", `{"by":"1h"}`)
+	w.pay("trustly", 50_000, "funded")
+	at := func(when time.Time) string {
+		return w.fetch("/console/m/acme/ledger?at=" + when.UTC().Format("2006-01-02T15:04:05")).body
+	}
+	if page := at(before); !strings.Contains(page, "1,000,000.00 ") || strings.Contains(page, "1,000,500.00 ") {
+		t.Error("the books before the payment know of it")
+	}
+	if page := at(w.node.Clock.Now().Add(time.Second)); !strings.Contains(page, "1,000,500.00 ") {
+		t.Error("the books after the payment do not know of it")
+	}
+	account := w.fetch("/console/m/acme/ledger/account?path=EUR").body
+	if !strings.Contains(account, "+500.00") || !strings.Contains(account, "<b><span class=\"money\">1,000,000.00 ") {
+		t.Error("the account does not show what it had before")
+	}
+}
+
+// TestAccountNumbersAreMasked looks for the payer's account on every page that
+// might show it.
+func TestAccountNumbersAreMasked(t *testing.T) {
+	w := begin(t)
+	f := w.furnish()
+	for _, path := range []string{"payments/" + f.payment, "out/" + string(f.settled), "out/" + string(f.returned), "inbox", "deliveries/" + f.dead} {
+		if page := w.fetch("/console/m/acme/" + path).body; strings.Contains(page, "FI2112345600000785") {
+			t.Errorf("%s shows the account", path)
+		}
+	}
+}

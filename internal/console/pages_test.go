@@ -1,0 +1,299 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+
+	"remit"
+	"remit/internal/evidence"
+	"remit/store"
+)
+
+// pages are all that acme has, whatever is there.
+var pages = []string{
+	"m/%/", "m/%/payments", "m/%/refunds", "m/%/payouts", "m/%/deliveries", "m/%/deliveries?state=dead", "m/%/ledger", "m/%/settings",
+	"m/%/inbox", "m/%/sandbox", "m/%/refunds?state=failed", "m/%/payments?from=2026-01-01&to=2026-01-02",
+	"merchants", "search", "search?q=nothing", "search?q=1204.50",
+}
+
+// TestEveryPageIsFitToBeSeen opens every page with nothing to show and with
+// something of every kind, on a desk and on a phone, light and dark. axe finds
+// nothing wrong, nothing is written to the browser's log, nobody else is
+// called, and no page is wider than its window.
+func TestEveryPageIsFitToBeSeen(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	check := func(path string) {
+		b.visit("/console/" + path)
+		b.accessible(path)
+		b.blameless(path)
+	}
+	for _, p := range pages {
+		check(strings.Replace(p, "%", "globex", 1))
+	}
+	f := w.furnish()
+	all := append(pages[:len(pages):len(pages)], "m/%/payments/"+f.payment, "m/%/ledger/account?path=EUR", "m/%/ledger?at=2030-01-01T00:00",
+		"m/%/deliveries/"+f.dead, "m/%/out/"+string(f.settled), "m/%/out/"+string(f.returned), "m/%/out/"+string(f.waiting), "m/%/out/"+string(f.stuck), "m/%/out/"+string(f.accepted))
+	for _, theme := range []string{"light", "dark"} {
+		b.theme(theme)
+		for _, p := range all {
+			check(strings.Replace(p, "%", "acme", 1))
+		}
+	}
+	b.size(390, 844)
+	for _, p := range all {
+		p = strings.Replace(p, "%", "acme", 1)
+		check(p)
+		b.narrow(p)
+	}
+}
+
+// TestAChartIsDrawn waits for the overview's chart, and asks it for its sums.
+func TestAChartIsDrawn(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	w.pay("trustly", 120_450, "funded")
+	b.visit("/console/m/acme/")
+	b.await(`document.querySelector(".chart canvas")`)
+	b.await(`document.querySelector(".u-legend")?.innerText.includes("1,204.50 EUR")`)
+	b.blameless("the chart")
+}
+
+// TestAPageStaysAlive sees a refund come up in a list that nobody loads anew.
+func TestAPageStaysAlive(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	order, _ := w.pay("trustly", 10_000, "funded")
+	b.visit("/console/m/acme/refunds")
+	b.await(`document.querySelector(".empty")`)
+	w.refund(order, "30.00")
+	b.await(`document.querySelector("tr[data-key]")?.innerText.includes("30.00")`)
+	b.blameless("the list")
+}
+
+// TestKeysMove searches by "/", walks rows by "j" and "k", opens one, and asks
+// for the keys by "?".
+func TestKeysMove(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	for range 3 {
+		w.pay("trustly", 10_000, "funded")
+	}
+	b.visit("/console/m/acme/payments")
+	key := func(k string) {
+		ask[bool](b, `(document.activeElement || document.body).dispatchEvent(new KeyboardEvent("keydown", { key: "`+k+`", bubbles: true, cancelable: true }))`)
+	}
+	key("j")
+	key("j")
+	key("k")
+	if got := ask[int](b, `[...document.querySelectorAll("tr[data-key]")].findIndex((r) => r.classList.contains("at"))`); got != 0 {
+		t.Errorf("two down and one up is row %d, want 0", got)
+	}
+	if !ask[bool](b, `document.activeElement.matches("tr.at a")`) {
+		t.Error("the row's link has no focus")
+	}
+	key("?")
+	b.await(`document.querySelector("dialog.keys").open`)
+	ask[bool](b, `(document.querySelector("dialog.keys").close(), true)`)
+	key("/")
+	b.await(`document.activeElement.matches("input[type=search]")`)
+	b.blameless("the keys")
+}
+
+// TestEachActActsOnce presses every button twice in one breath, and counts in
+// the store what became of it.
+func TestEachActActsOnce(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	f := w.furnish()
+	count := func(subject, kind string) (n int) {
+		events, err := w.node.Store.Events(t.Context(), "acme", subject)
+		must(t, err)
+		for _, e := range events {
+			if e.Kind == kind {
+				if e.Actor != "operator:ann" {
+					t.Errorf("%s of %s was by %q", kind, subject, e.Actor)
+				}
+				n++
+			}
+		}
+		return n
+	}
+	out := func(id remit.DisbursementID) string { return "/console/m/acme/out/" + string(id) }
+
+	b.visit(out(f.accepted))
+	b.press(`form[action$="/cancel"]`)
+	if got := count(string(f.accepted), "canceled"); got != 1 || w.state(f.accepted).State != remit.Canceled {
+		t.Errorf("it was canceled %d times and is %s", got, w.state(f.accepted).State)
+	}
+
+	b.visit(out(f.stuck))
+	b.press(`form[action$="/ask"]`)
+	if w.state(f.stuck).Stuck {
+		t.Error("the rail was not asked again")
+	}
+	w.control("clock/advance", `{"by":"960h"}`)
+	b.visit(out(f.stuck))
+	b.fill(`form[action$="/settle"] input[name=evidence]`, "line 4711 to FI2112345600000785")
+	b.press(`form[action$="/settle"]`)
+	if got := count(string(f.stuck), "settled"); got != 1 {
+		t.Errorf("it was settled %d times", got)
+	}
+	events, err := w.node.Store.Events(t.Context(), "acme", string(f.stuck))
+	must(t, err)
+	if got, want := events[len(events)-1].Evidence, "console:settle line 4711 to FI21 ···· 0785"; got != want {
+		t.Errorf("the evidence is %q, want %q", got, want)
+	}
+
+	tries := func() int64 {
+		all, err := w.node.Store.Deliveries(t.Context(), store.DeliveryFilter{Merchant: "acme", State: remit.DeliveryDelivered, Newest: true, Max: 100})
+		must(t, err)
+		for _, d := range all {
+			if d.ID.String() == f.dead {
+				return d.Tries
+			}
+		}
+		return 0
+	}
+	b.visit("/console/m/acme/deliveries/" + f.dead)
+	before := ask[int](b, `document.querySelectorAll("tr[data-key]").length`)
+	b.press(`form[action$="/deliveries/` + f.dead + `"]`)
+	if got := tries(); got != int64(before)+1 {
+		t.Errorf("after %d attempts the replay made it %d", before, got)
+	}
+
+	balance := func() int64 {
+		have, err := w.node.Store.Read(t.Context(), store.Wants{Accounts: []store.AccountsRef{{Merchant: "acme", Currency: "GBP"}}})
+		must(t, err)
+		a := have.Books["acme"][remit.BalanceAccount("acme", "GBP")]
+		return a.Balance()
+	}
+	was := balance()
+	b.visit("/console/m/acme/settings")
+	b.fill(`form[action$="/topup"] input[name=amount]`, "1204.50")
+	b.fill(`form[action$="/topup"] input[name=currency]`, "gbp")
+	b.fill(`form[action$="/topup"] input[name=evidence]`, "bank line 1")
+	b.press(`form[action$="/topup"]`)
+	if got := balance() - was; got != 120_450 {
+		t.Errorf("the top-up made %d", got)
+	}
+	b.blameless("the acts")
+}
+
+// TestAHeldRefundIsDecidedByAPerson holds an equal refund, lets one go on and
+// cancels another.
+func TestAHeldRefundIsDecidedByAPerson(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	b.visit("/console/m/acme/settings")
+	b.fill("select[name=shield]", "hold")
+	b.press(`form[action$="/switches"]`)
+	order, _ := w.pay("trustly", 10_000, "funded")
+	w.refund(order, "10.00")
+	held := w.refund(order, "10.00")
+	if got := w.state(held).WaitingFor; got != remit.WaitReview {
+		t.Fatalf("it waits for %q", got)
+	}
+	b.visit("/console/m/acme/")
+	b.await(`document.querySelector(".needs").innerText.includes("Held for a person")`)
+	b.visit("/console/m/acme/out/" + string(held))
+	b.press(`form[action$="/proceed"]`)
+	if got := w.state(held).State; got != remit.Accepted {
+		t.Errorf("it is %s", got)
+	}
+	b.blameless("the decision")
+}
+
+// TestControlsDoWhatTheirCallsDo uses each of the sandbox's controls.
+func TestControlsDoWhatTheirCallsDo(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	here := "/console/m/acme/sandbox"
+	b.visit(here)
+	if got := b.press(`form[action$="/sandbox/payment"]`); got != "The payment is there." {
+		t.Errorf("a payment: %s", got)
+	}
+	ps, err := w.node.Store.Payments(t.Context(), store.PaymentFilter{Merchant: "acme", Max: 9})
+	must(t, err)
+	if len(ps) != 1 {
+		t.Fatalf("%d payments were made", len(ps))
+	}
+	was := w.node.Clock.Now()
+	b.visit(here)
+	b.fill("select[name=by]", "144h")
+	b.press(`form[action$="/sandbox/clock"]`)
+	if got := w.node.Clock.Now().Sub(was).Hours(); got != 144 {
+		t.Errorf("the clock moved by %v hours", got)
+	}
+	b.visit(here)
+	b.press(`form[action$="/sandbox/behaviour"]`)
+	b.visit(here)
+	b.press(`form[action$="/sandbox/balance"]`)
+	b.visit(here)
+	b.press(`form[action$="/sandbox/merchant"]`)
+	have, err := w.node.Store.Read(t.Context(), store.Wants{Merchants: []remit.MerchantID{"acme"}})
+	must(t, err)
+	if !have.Merchants["acme"].Settings.Disabled {
+		t.Error("the merchant is not switched off")
+	}
+	b.press(`form[action$="/sandbox/merchant"]`)
+
+	order, _ := w.pay("trustly", 5_000, "funded")
+	w.control("merchants/acme", `{"balance_minor":{"EUR":10000}}`)
+	id := w.refund(order, "20.00")
+	b.visit("/console/m/acme/out/" + string(id))
+	b.fill("select[name=outcome]", "refuse")
+	b.press(`form[action$="/sandbox/outcome"]`)
+	if got := w.state(id).State; got != remit.Failed {
+		t.Errorf("the refund is %s", got)
+	}
+	b.blameless("the controls")
+}
+
+// TestAMerchantIsMadeAndShownItsSecretsOnce makes a merchant, issues its
+// credentials, and looks for them again in vain.
+func TestAMerchantIsMadeAndShownItsSecretsOnce(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	b.visit("/console/merchants")
+	b.fill("input[name=id]", "initech")
+	b.fill("input[name=name]", "Initech")
+	b.press(`form[action="/console/merchants"]`)
+	if got := b.press(`form[action$="/credentials/trustly"]`); !strings.Contains(got, "shown this once") && !strings.Contains(got, "issued") {
+		t.Errorf("it says %q", got)
+	}
+	known, err := w.node.Store.Credentials(t.Context(), "initech")
+	must(t, err)
+	if len(known) != 1 {
+		t.Fatalf("it has %d credentials", len(known))
+	}
+	b.visit("/console/m/initech/settings")
+	if text := ask[string](b, "document.body.innerText"); strings.Contains(text, "PRIVATE KEY") {
+		t.Error("the private key is shown again")
+	}
+	b.blameless("the merchant")
+}
+
+// TestTheBooksAreChecked runs the check from the page.
+func TestTheBooksAreChecked(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	b.visit("/console/m/acme/ledger")
+	b.press(`form[action$="/ledger/check"]`)
+	b.await(`document.body.innerText.includes("the books hold")`)
+	b.blameless("the check")
+}
+
+// TestEvidenceIsTakenAlong fetches the bundle of a refund, and believes it.
+func TestEvidenceIsTakenAlong(t *testing.T) {
+	w := begin(t)
+	f := w.furnish()
+	file := w.fetch("/console/m/acme/out/" + string(f.returned) + "/evidence")
+	got, by, err := evidence.Verify([]byte(file.body))
+	if err != nil || !by.Equal(evidence.Key(w.node.Vault).Public()) {
+		t.Fatalf("it is not believed: %v", err)
+	}
+	if got.Disbursement.State != "returned" || got.By != "operator:ann" || len(got.Notifications) == 0 {
+		t.Errorf("got %+v", got)
+	}
+}
