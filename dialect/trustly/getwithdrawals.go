@@ -1,6 +1,7 @@
 package trustly
 
 import (
+	"fmt"
 	"time"
 
 	"remit"
@@ -40,12 +41,22 @@ func answerGetWithdrawals(c *call, r remit.Result) (value, *remit.Error) {
 			state = "PENDING"
 		}
 		list.add(
-			member{"reference", str(d.ExternalID)}, member{"modificationdate", str(at(d.Updated))}, member{"orderid", str(order)},
+			member{"reference", str(reference(d))}, member{"modificationdate", str(at(d.Updated))}, member{"orderid", str(order)},
 			member{"datestamp", str(at(d.Created))}, member{"transferstate", str(state)}, member{"amount", str(amountText(d.Amount))},
 			member{"accountid", str(detailsOf(d.Details).Account)}, member{"currency", str(string(d.Amount.Currency))}, member{"eta", str("")},
 		)
 	}
 	return list, nil
+}
+
+// reference is ten digits for one transfer: a payout's own number, or, of a
+// refund, which has none, that of the event that promised its money.
+func reference(d remit.Disbursement) string {
+	work, held := d.SendWork()
+	if d.ExternalID != "" || !held {
+		return d.ExternalID
+	}
+	return fmt.Sprintf("5%09d", work.Seq)
 }
 
 // at writes a time as the API does, in UTC.

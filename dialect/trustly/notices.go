@@ -19,9 +19,9 @@ const (
 	noticePayoutFailed       = "payoutfailed"
 )
 
-// switchDepositAccount has a merchant told of the payer's account of each
-// deposit, so that it can be paid.
-const switchDepositAccount = "deposit_account"
+// configDepositAccount is a merchant's setting: "on" has it told of the payer's
+// account of each deposit, so that it can be paid.
+const configDepositAccount = Name + ".deposit_account"
 
 // Why a withdrawal ended, beside what a rail can say.
 const (
@@ -105,7 +105,7 @@ func paymentKinds(o dialect.Occurrence) []string {
 	switch remit.PaymentState(o.Event.Kind) {
 	case remit.PaymentAuthorized:
 		switch {
-		case asked == methodDeposit && o.Merchant.Settings.On(switchDepositAccount):
+		case asked == methodDeposit && o.Merchant.Settings.Config[configDepositAccount] == "on":
 			return []string{noticePending, noticeAccount}
 		case asked == methodDeposit:
 			return []string{noticePending}

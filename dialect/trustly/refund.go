@@ -20,7 +20,7 @@ func decodeRefund(c *call) dialect.Operation {
 	var f faults
 	r := &dialect.Refund{
 		Refund: remit.Refund{
-			Keyed: c.keyed(), Naming: remit.Number, // the reference on the payer's statement
+			Keyed:       c.keyed(),
 			WhenOmitted: remit.Refuse, WhenUnfunded: remit.Wait, WhenShort: remit.Refuse, OneWaiting: true,
 		},
 		Content: c.content(),

@@ -27,6 +27,7 @@ type wanted struct {
 	functions map[string]bool
 	blocked   *[]string
 	switches  map[string]bool
+	config    map[string]string
 	shield    *remit.Shield
 	key       *key
 }
@@ -102,6 +103,7 @@ func (s *Sandbox) apply(w wanted) func(*remit.Settings) {
 		}
 		to.Functions = merged(to.Functions, w.functions)
 		to.Switches = merged(to.Switches, w.switches)
+		to.Config = merged(to.Config, w.config)
 		if w.key == nil {
 			return
 		}
@@ -114,9 +116,9 @@ func (s *Sandbox) apply(w wanted) func(*remit.Settings) {
 	}
 }
 
-func merged(into, from map[string]bool) map[string]bool {
+func merged[T any](into, from map[string]T) map[string]T {
 	if into == nil {
-		into = map[string]bool{}
+		into = map[string]T{}
 	}
 	maps.Copy(into, from)
 	return into
@@ -138,6 +140,16 @@ func (s *Sandbox) wanted(m remit.MerchantID, o *object) (w wanted, err error) {
 	for name := range w.switches {
 		if !slices.Contains(switches, name) {
 			o.fail("there is no switch %q", name)
+		}
+	}
+	if in, ok := o.within("config"); ok {
+		w.config = map[string]string{}
+		for _, name := range slices.Sorted(maps.Keys(in.members)) {
+			var text string
+			if !in.text(name, &text) || len(text) > textBytesMax {
+				o.fail("config: %s must be a text of at most %d bytes", name, textBytesMax)
+			}
+			w.config[name] = text
 		}
 	}
 	w.shield = shield(o)

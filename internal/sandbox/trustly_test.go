@@ -324,3 +324,22 @@ func TestTheExampleOfEachCallRuns(t *testing.T) {
 	}
 	c.sound()
 }
+
+// A merchant whose own account is set has its balance paid out to it.
+func TestAMerchantSettles(t *testing.T) {
+	c := start(t).caller("acme")
+	ask := map[string]any{"MessageID": "s1", "Amount": "12.00", "Currency": "EUR"}
+	if _, code := c.call("MerchantSettlement", ask); code != 621 {
+		t.Errorf("without an account: got %d, want 621", code)
+	}
+	account := at(c.accept("RegisterAccount", steve), "accountid").(string)
+	c.do("POST", "/merchants/acme", `{"config":{"trustly.settlement_account.EUR":"`+account+`"}}`)
+	reference := at(c.accept("MerchantSettlement", ask), "reference")
+	c.advance("1m")
+	items := at(c.do("GET", "/disbursements?external_id="+reference.(string), ""), "items")
+	if at(items, 0, "state") != "settled" || at(items, 0, "amount_minor") != 1200.0 {
+		t.Errorf("got %v, want 12.00 settled", items)
+	}
+	c.refused(http.StatusBadRequest, "POST", "/merchants/acme", `{"config":{"trustly.withdrawals":true}}`)
+	c.sound()
+}
