@@ -93,7 +93,7 @@ func (g *group) subject(j *job, c *remit.Change, ev remit.Event, was map[string]
 // order is what notifications are delivered one after another for: the
 // payment, or the payout.
 func order(o dialect.Occurrence) string {
-	if o.Payment != nil {
+	if d := o.Disbursement; o.Payment != nil && (d == nil || d.Kind == remit.KindRefund) {
 		return string(o.Payment.ID)
 	}
 	return o.Event.Subject
