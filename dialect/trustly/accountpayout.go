@@ -24,12 +24,20 @@ func decodeAccountPayout(c *call) dialect.Operation {
 	p := c.payout(&f)
 	account := c.number("AccountID", &f)
 	if account != "" {
-		p.Beneficiary, p.Payer = remit.BeneficiaryID(account), remit.Name{Scope: scopeAccount, Text: account}
+		p.Beneficiary, p.Payer, p.Judge = remit.BeneficiaryID(account), remit.Name{Scope: scopeAccount, Text: account}, isChosen
 	}
 	c.payoutAmount(p, &f)
 	c.payoutAttributes(p, &f, details{Account: account})
 	p.Faults = f
 	return dialect.Operation{Payout: p}
+}
+
+// isChosen keeps payouts from an order in which no account was chosen yet.
+func isChosen(of remit.Payment) *remit.Error {
+	if of.PayerAccount == "" {
+		return remit.Errorf(remit.NotFound, remit.ReasonBeneficiary, "there is no such account")
+	}
+	return nil
 }
 
 // payout reads what all methods have in common that pay out.

@@ -106,8 +106,11 @@ func movements(r remit.Result) ([]movement, *remit.Error) {
 		left[e.Amount.Currency] += shown.Minor
 		all = append(all, m)
 	}
+	if r.More {
+		return nil, remit.Errorf(remit.Internal, "", "the report has more than %d movements", reportMax)
+	}
 	for currency, minor := range left {
-		if minor != 0 || r.More {
+		if minor != 0 {
 			return nil, remit.Errorf(remit.Internal, "", "the report of %s does not add up: %d minor units are left over", currency, minor)
 		}
 	}

@@ -21,7 +21,7 @@ func decodeRefund(c *call) dialect.Operation {
 	r := &dialect.Refund{
 		Refund: remit.Refund{
 			Keyed:       c.keyed(),
-			WhenOmitted: remit.Refuse, WhenUnfunded: remit.Wait, WhenShort: remit.Refuse, OneWaiting: true,
+			WhenOmitted: remit.Refuse, WhenUnfunded: remit.Wait, WhenShort: remit.Refuse, OneWaiting: true, Judge: isDeposit,
 		},
 		Content: c.content(),
 	}
@@ -34,6 +34,14 @@ func decodeRefund(c *call) dialect.Operation {
 	f.at(remit.AfterLookup, err)
 	r.Faults = f
 	return dialect.Operation{Refund: r}
+}
+
+// isDeposit keeps refunds from orders in which no money comes.
+func isDeposit(p remit.Payment) *remit.Error {
+	if m := detailsOf(p.Details).Method; m == methodSelectAccount || m == methodWithdraw {
+		return remit.Errorf(remit.NotFound, "", "there is no such deposit")
+	}
+	return nil
 }
 
 // externalReference is the one attribute of a refund. (D10) Unknown ones are let
