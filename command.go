@@ -112,6 +112,10 @@ type Result struct {
 	Closing       []Balance         // … and when it ends
 }
 
+// beneficiaryMark tells a beneficiary, whose id is a dialect's, from what has
+// an id of ours.
+const beneficiaryMark = "b "
+
 // subject is the id of what a command made.
 func (r Result) subject() string {
 	switch {
@@ -120,20 +124,20 @@ func (r Result) subject() string {
 	case r.Payment != nil:
 		return string(r.Payment.ID)
 	case r.Beneficiary != nil:
-		return string(r.Beneficiary.ID)
+		return beneficiaryMark + string(r.Beneficiary.ID)
 	}
 	return ""
 }
 
 // setSubject names what an earlier command made; the engine reads the rest.
 func (r *Result) setSubject(m MerchantID, id string) {
-	switch {
+	switch b, beneficiary := strings.CutPrefix(id, beneficiaryMark); {
+	case beneficiary:
+		r.Beneficiary = &Beneficiary{ID: BeneficiaryID(b), Merchant: m}
 	case strings.HasPrefix(id, "d"):
 		r.Disbursement = &Disbursement{ID: DisbursementID(id), Merchant: m}
 	case strings.HasPrefix(id, "p"):
 		r.Payment = &Payment{ID: PaymentID(id), Merchant: m}
-	case id != "":
-		r.Beneficiary = &Beneficiary{ID: BeneficiaryID(id), Merchant: m}
 	}
 }
 

@@ -23,14 +23,21 @@ type Event struct {
 	Link      string // of the hash chain
 }
 
+// ActorMerchant is the actor of every command that a merchant's own request
+// causes.
+const ActorMerchant = "merchant"
+
 // Kinds of events that are not states.
 const (
-	KindCreated    = "created"    // a merchant
-	KindSettings   = "settings"   // a merchant's switches changed
-	KindTopUp      = "top_up"     // money put into or taken out of a merchant's balance by hand
-	KindRegistered = "registered" // a beneficiary
-	KindStuck      = "stuck"      // the last look-up could not tell what became of it
-	KindUnknown    = "unknown"    // a rail could not tell; it will be asked again
+	KindCreated      = "created"      // a merchant
+	KindSettings     = "settings"     // a merchant's switches changed
+	KindTopUp        = "top_up"       // money put into or taken out of a merchant's balance by hand
+	KindRegistered   = "registered"   // a beneficiary
+	KindDuplicate    = "duplicate"    // an equal refund was made a moment before
+	KindContradicted = "contradicted" // a bank says that it paid what our books say was not
+	KindAmended      = "amended"      // what became known of a payment changed
+	KindStuck        = "stuck"        // the last look-up could not tell what became of it
+	KindUnknown      = "unknown"      // a rail could not tell; it will be asked again
 )
 
 // IsState tells whether the kind of an event is a state that a payment or a
@@ -145,7 +152,7 @@ type Answer struct {
 	Reason     Reason
 	Field      string // of a remembered refusal, as its Detail
 	Detail     string
-	Subject    string // the id of what was made: "d…", "p…", or a beneficiary's
+	Subject    string // the id of what was made: see Result.subject
 	Form       string // the dialect's own note on how it answered
 	KeyVersion int64  // of the key that signed the answer
 	Cause      string // the command that was answered

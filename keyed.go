@@ -40,20 +40,22 @@ func (k Keyed) under(h Head, f Facts, decide func() (Change, error)) (Change, er
 	}
 	c, err := decide()
 	if err == nil {
+		answer := k.answer(h, f, nil, c.Result.subject())
 		if k.Key != "" {
-			c.Answers = append(c.Answers, k.answer(h, f, nil, c.Result.subject()))
+			c.Answers = append(c.Answers, answer)
 		}
-		c.Result.Form, c.Result.KeyVersion = k.Form, f.KeyVersion(k.Dialect)
+		c.Result.Form, c.Result.KeyVersion = answer.Form, answer.KeyVersion
 		return c, nil
 	}
 	refusal := AsError(err)
 	if k.Key == "" || !k.RefusalsBind || refusal.Code.Transient() {
 		return Change{}, err
 	}
+	answer := k.answer(h, f, refusal, "")
 	return Change{
 		Merchant: f.Merchant,
-		Answers:  []Answer{k.answer(h, f, refusal, "")},
-		Result:   Result{Refusal: refusal, Form: k.Form, KeyVersion: f.KeyVersion(k.Dialect)},
+		Answers:  []Answer{answer},
+		Result:   Result{Refusal: refusal, Form: answer.Form, KeyVersion: answer.KeyVersion},
 	}, nil
 }
 

@@ -563,6 +563,8 @@ func (o Outcome) Decide(f Facts) (Change, error) {
 		x.end(x.settle(d), Returned, o.Reason)
 	case o.Became == BecameReturned && d.May(Returned):
 		x.end(d, Returned, o.Reason)
+	case o.Became == BecameSettled && !o.ByHand && (d.State == Failed || d.State == Canceled):
+		x.event(string(d.ID), KindContradicted)
 	default:
 		return Change{}, Errorf(Conflict, ReasonTerminal, "a disbursement that is %s cannot have been %s", d.State, o.Became)
 	}

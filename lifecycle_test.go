@@ -265,8 +265,15 @@ func TestNoOutcomeContradictsAnother(t *testing.T) {
 	w.refused(tell(Disbursement{ID: "d-none"}, BecameSettled, nil), NotFound, "")
 	failed := w.refunded(p, 1_000, Sent)
 	w.must(tell(failed, BecameRefused, nil))
-	for _, b := range []Became{BecameSettled, BecameReturned} {
-		w.refused(tell(failed, b, nil), Conflict, ReasonTerminal)
+	w.refused(tell(failed, BecameReturned, nil), Conflict, ReasonTerminal)
+	byHand := tell(failed, BecameSettled, nil).(Outcome)
+	byHand.ByHand = true
+	w.refused(byHand, Conflict, ReasonTerminal)
+	// A bank that paid all the same is not passed over: it is an event, for a
+	// person, and changes nothing.
+	c := w.must(tell(failed, BecameSettled, nil))
+	if len(c.Disbursements) != 0 || len(c.Events) != 1 || c.Events[0].Kind != KindContradicted {
+		t.Errorf("a contradiction wrote %+v", c)
 	}
 	w.check()
 }

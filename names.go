@@ -50,10 +50,19 @@ type Portion struct {
 }
 
 // takePortions sets a refund's portions against the payment's, or says which
-// has less left. Portions of one name are added up first.
-func takePortions(have, take []Portion) ([]Portion, *Error) {
+// has less left. Portions of one name are added up; together they are what the
+// refund is of, where it names any.
+func takePortions(have, take []Portion, minor int64) ([]Portion, *Error) {
 	if len(take) == 0 {
 		return have, nil
+	}
+	for _, t := range take {
+		if minor -= t.Minor; t.Minor <= 0 || minor < 0 {
+			return nil, Errorf(Invalid, ReasonPortion, "the portions are not above zero, or not what the refund is of")
+		}
+	}
+	if minor != 0 {
+		return nil, Errorf(Invalid, ReasonPortion, "the portions are less than the refund")
 	}
 	left := append([]Portion(nil), have...)
 	for _, t := range take {

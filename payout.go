@@ -167,9 +167,10 @@ type Proceed struct {
 	Head
 	Keyed
 	Disbursement DisbursementID
-	Disbursed    string // or by its own name
-	Only         string // where it is set, the dialect whose it must be
-	Account      Sealed // of WaitAccount
+	Disbursed    string     // or by its own name
+	Only         string     // where it is set, the dialect whose it must be
+	For          WaitReason // where it is set, what it must wait for
+	Account      Sealed     // of WaitAccount
 	AccountName  Sealed
 	// Judge, where it is set, says why the dialect does not let it go on. It is
 	// pure.
@@ -203,8 +204,10 @@ func (p Proceed) decide(f Facts) (Change, error) {
 		}
 	}
 	switch {
-	case d.WaitingFor == WaitFunding:
-		return Change{}, Errorf(Conflict, ReasonTerminal, "the disbursement waits for money, not for a person")
+	case p.Actor == ActorMerchant && f.Merchant.Settings.Disabled:
+		return Change{}, Errorf(Forbidden, ReasonDisabled, "the merchant is disabled")
+	case d.WaitingFor == WaitFunding, p.For != "" && d.WaitingFor != p.For:
+		return Change{}, Errorf(Conflict, ReasonTerminal, "the disbursement waits for something else")
 	case d.WaitingFor == WaitAccount && p.Account == "":
 		return Change{}, Errorf(Invalid, "", "the disbursement waits for an account")
 	case d.WaitingFor == WaitAccount:

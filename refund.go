@@ -1,6 +1,7 @@
 package remit
 
 import (
+	"slices"
 	"time"
 
 	"remit/ledger"
@@ -102,13 +103,13 @@ func (r Refund) decide(f Facts) (Change, error) {
 	case amount.Minor > p.Left():
 		return Change{}, exceeds(p, amount)
 	}
-	portions, fault := takePortions(p.Portions, r.Portions)
+	portions, fault := takePortions(p.Portions, r.Portions, amount.Minor)
 	if fault != nil {
 		return Change{}, fault
 	}
-	review, err := r.shield(f, amount)
-	if err != nil {
-		return Change{}, err
+	double := r.double(f, amount)
+	if double && f.Merchant.Settings.Shield == ShieldReject {
+		return Change{}, Errorf(Conflict, ReasonDuplicate, "an equal refund was made a moment ago")
 	}
 	p.Portions = portions
 	d := Disbursement{
@@ -131,30 +132,26 @@ func (r Refund) decide(f Facts) (Change, error) {
 		})
 	}
 	switch {
-	case review:
+	case double && f.Merchant.Settings.Shield == ShieldHold:
 		return r.start(f, p, d, func(x *draft, _ *Payment, d *Disbursement) { x.hold(d, WaitReview) })
+	case double:
+		return r.start(f, p, d, func(x *draft, p *Payment, d *Disbursement) {
+			x.accept(p, d)
+			x.event(string(d.ID), KindDuplicate)
+		})
 	case p.PayerAccount == "" && r.WhenNowhere == Wait:
 		return r.start(f, p, d, func(x *draft, _ *Payment, d *Disbursement) { x.hold(d, WaitAccount) })
 	}
 	return r.start(f, p, d, (*draft).accept)
 }
 
-// shield looks for an equal refund a moment ago, where the merchant wants
-// that. True lets this one wait for an operator.
-func (r Refund) shield(f Facts, amount money.Amount) (review bool, err error) {
+// double tells whether an equal refund was made a moment ago, where the
+// merchant wants to know.
+func (r Refund) double(f Facts, amount money.Amount) bool {
 	s := f.Merchant.Settings
-	if !r.Shielded || s.Shield == ShieldOff {
-		return false, nil
-	}
-	for _, d := range f.Refunds {
-		if d.Live() && d.Amount == amount && d.Reference == r.Reference && f.Now.Sub(d.Created) < s.ShieldWindow() {
-			if s.Shield == ShieldReject {
-				return false, Errorf(Conflict, ReasonDuplicate, "an equal refund was made a moment ago")
-			}
-			return s.Shield == ShieldHold, nil
-		}
-	}
-	return false, nil
+	return r.Shielded && s.Shield != ShieldOff && slices.ContainsFunc(f.Refunds, func(d Disbursement) bool {
+		return d.Live() && d.Amount == amount && d.Reference == r.Reference && f.Now.Sub(d.Created) < s.ShieldWindow()
+	})
 }
 
 func (r Refund) start(f Facts, p Payment, d Disbursement, how func(*draft, *Payment, *Disbursement)) (Change, error) {
@@ -274,8 +271,8 @@ type Shield string
 
 // The shield's settings.
 const (
-	ShieldOff    Shield = "" // as the provider does: it is another refund
-	ShieldWarn   Shield = "warn"
+	ShieldOff    Shield = ""       // as the provider does: it is another refund
+	ShieldWarn   Shield = "warn"   // it is made, and its timeline says that it is a double
 	ShieldHold   Shield = "hold"   // it waits for an operator
 	ShieldReject Shield = "reject" // it is refused
 )

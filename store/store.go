@@ -34,8 +34,8 @@ type Store interface {
 
 	// Claim leases work that is due, of at most c.Max pieces in all: first an
 	// unlocked look for merchants that have any, then a claim per merchant.
-	// Work of one order is leased only when each earlier piece of that order
-	// has been tried, done or given up.
+	// Work of one kind and order is leased only when each earlier piece of
+	// them has been tried, done or given up.
 	Claim(ctx context.Context, c Claim) ([]remit.Work, error)
 	// NextDue is when the next piece of work falls due that nobody has leased
 	// at real; false if there is none.

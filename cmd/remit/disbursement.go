@@ -19,8 +19,8 @@ type disbursementCmd struct {
 	List   disbursementListCmd   `cmd:"" help:"List a merchant's refunds and payouts."`
 	Show   disbursementShowCmd   `cmd:"" help:"Show what happened to one, with its transfers and the evidence."`
 	Ask    disbursementAskCmd    `cmd:"" help:"Have the rail asked again about one that is stuck."`
-	Settle disbursementSettleCmd `cmd:"" help:"Record that one which was sent has been paid, by what you have seen."`
-	Fail   disbursementFailCmd   `cmd:"" help:"Record that one which was sent was never paid and never will be, by what you have seen."`
+	Settle disbursementSettleCmd `cmd:"" help:"Record that one which is stuck has been paid, by what you have seen."`
+	Fail   disbursementFailCmd   `cmd:"" help:"Record that one which is stuck was never paid and never will be, by what you have seen."`
 	Cancel disbursementCancelCmd `cmd:"" help:"Call one back that has not been sent."`
 	Accept disbursementAcceptCmd `cmd:"" help:"Let one go on that waits for approval or review."`
 }
@@ -183,7 +183,7 @@ func (c disbursementFailCmd) Run(a *app) error {
 
 func outcome(became remit.Became, why remit.Reason) func(remit.Head, remit.Disbursement) remit.Command {
 	return func(h remit.Head, x remit.Disbursement) remit.Command {
-		return remit.Outcome{Head: h, Disbursement: x.ID, Currency: x.Amount.Currency, Became: became, Reason: why}
+		return remit.Outcome{Head: h, Disbursement: x.ID, Currency: x.Amount.Currency, Became: became, ByHand: true, Reason: why}
 	}
 }
 

@@ -308,7 +308,7 @@ func accountName(id ledger.AccountID) string {
 
 // stepWords are a transfer's steps as people say them.
 func stepWords(s ledger.Step) string {
-	return map[ledger.Step]string{ledger.Post: "moved", ledger.Hold: "held", ledger.PostHold: "moved from hold", ledger.Void: "hold let go"}[s]
+	return map[ledger.Step]string{ledger.Post: "moved", ledger.Hold: "held", ledger.PostHold: "hold moved", ledger.Void: "hold let go"}[s]
 }
 
 // actorWords say who acted.

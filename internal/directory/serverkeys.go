@@ -31,9 +31,14 @@ func (s signer) Key(n int64) (crypto.Signer, error) {
 	if ok {
 		return k, nil
 	}
-	k, _, err := s.d.load(context.Background(), s.in, n)
+	ctx, stop := context.WithTimeout(context.Background(), loadTimeout)
+	defer stop()
+	k, _, err := s.d.load(ctx, s.in, n)
 	return k, err
 }
+
+// loadTimeout is how long a key may take to be read, of real time.
+const loadTimeout = 10 * time.Second
 
 func secretName(in string) string { return "key/" + in }
 

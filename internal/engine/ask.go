@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"remit"
 	"remit/dialect"
@@ -12,7 +13,8 @@ import (
 // it is this merchant. evidence names the request.
 func (e *Engine) Ask(ctx context.Context, m remit.MerchantID, in, evidence string, op dialect.Operation) (remit.Result, error) {
 	if op.Query != nil {
-		return e.query(ctx, m, in, *op.Query)
+		res, err := e.query(ctx, m, in, *op.Query)
+		return res, unavailable(err)
 	}
 	cmd, key, err := e.command(m, in, evidence, op)
 	if err != nil || cmd == nil {
@@ -27,9 +29,17 @@ func (e *Engine) Ask(ctx context.Context, m remit.MerchantID, in, evidence strin
 	}
 	res, err := e.Do(ctx, cmd)
 	if err == nil && res.Replayed && res.Refusal == nil {
-		err = e.recall(ctx, &res)
+		err = unavailable(e.recall(ctx, &res))
 	}
 	return res, err
+}
+
+// unavailable is what a store that cannot be read comes to for who asks.
+func unavailable(err error) error {
+	if _, ours := errors.AsType[*remit.Error](err); ours || err == nil {
+		return err
+	}
+	return &remit.Error{Code: remit.Unavailable, Detail: "the service cannot be used now", Err: err}
 }
 
 // command makes an operation the engine's own: its ids, its rail, digests for
@@ -43,7 +53,7 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 		}
 		return *k
 	}
-	head := e.Head(m, ActorMerchant, evidence)
+	head := e.Head(m, remit.ActorMerchant, evidence)
 	switch {
 	case op.Refund != nil:
 		cmd := op.Refund.Refund

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"remit"
@@ -13,8 +14,16 @@ import (
 	"remit/store"
 )
 
+// deliveriesOfOneMax is how many notifications of one merchant are made at a
+// time: so that its hosts, if they hang, keep nobody else's waiting.
+const deliveriesOfOneMax = 8
+
 // deliver makes one call of a delivery, and keeps what came of it.
 func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
+	if !e.delivering.take(w.Merchant) {
+		return e.putOff(ctx, w)
+	}
+	defer e.delivering.give(w.Merchant)
 	ref := store.WorkRef{Merchant: w.Merchant, ID: w.ID}
 	have, err := e.cfg.Store.Read(ctx, store.Wants{Deliveries: []store.WorkRef{ref}})
 	if err != nil {
@@ -32,14 +41,9 @@ func (e *Engine) deliver(ctx context.Context, w remit.Work) error {
 	if err != nil {
 		return err
 	}
-	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect), to)
-	if err != nil {
-		return err
-	}
-	try, reply, err := e.try(ctx, speaks, d, out, to)
+	try, reply, err := e.try(ctx, speaks, d, to)
 	if errors.Is(err, webhook.ErrBusy) {
-		_, err = e.Do(ctx, remit.PutOff{Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Again: busyAgain})
-		return err
+		return e.putOff(ctx, w)
 	}
 	e.cfg.Hook(PointDelivered)
 	if try.Problem == "" {
@@ -72,16 +76,28 @@ func (e *Engine) heed(ctx context.Context, speaks dialect.Dialect, d remit.Deliv
 	return e.Release(ctx, d.Merchant, res.Owed)
 }
 
-// busyAgain is when a delivery is made whose host had too many calls running.
+// putOff gives a delivery back that could not be tried.
+func (e *Engine) putOff(ctx context.Context, w remit.Work) error {
+	_, err := e.Do(ctx, remit.PutOff{Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Work: w, Again: busyAgain})
+	return err
+}
+
+// busyAgain is when a delivery is made for whose merchant, or host, too many
+// calls were running.
 const busyAgain = time.Second
 
 // responseBytesMax is how much of a merchant's answer to a notification is
 // kept, in bytes.
 const responseBytesMax = 2 << 10
 
-func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, out dialect.Outgoing, to dialect.Caller) (remit.Try, dialect.Reply, error) {
+func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delivery, to dialect.Caller) (remit.Try, dialect.Reply, error) {
 	t := remit.Try{At: e.now()}
-	reply, took, err := e.cfg.Caller.Send(ctx, d.Notice.URL, out)
+	var reply dialect.Reply
+	var took time.Duration
+	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect), to)
+	if err == nil {
+		reply, took, err = e.cfg.Caller.Send(ctx, d.Notice.URL, out)
+	}
 	t.Took = took.Truncate(time.Microsecond)
 	t.Status, t.Response = int64(reply.Status), text(string(reply.Body))
 	if err == nil {
@@ -99,4 +115,32 @@ func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delive
 func text(s string) string {
 	s = s[:min(len(s), responseBytesMax)]
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// places are how much is done for each merchant at a time. The zero value is
+// ready.
+type places struct {
+	mu    sync.Mutex
+	taken map[remit.MerchantID]int
+}
+
+func (p *places) take(m remit.MerchantID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[m] >= deliveriesOfOneMax {
+		return false
+	}
+	if p.taken == nil {
+		p.taken = map[remit.MerchantID]int{}
+	}
+	p.taken[m]++
+	return true
+}
+
+func (p *places) give(m remit.MerchantID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[m]--; p.taken[m] == 0 {
+		delete(p.taken, m)
+	}
 }

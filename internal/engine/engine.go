@@ -100,8 +100,9 @@ type Engine struct {
 	wakes   []chan struct{}
 	running sync.WaitGroup
 
-	numbers  sync.Map // remit.MerchantID → vault.Numbers
-	inFlight sync.Map // store.AnswerRef → true: keys that are being decided
+	numbers    sync.Map // remit.MerchantID → vault.Numbers
+	delivering places
+	inFlight   sync.Map // store.AnswerRef → true: keys that are being decided
 }
 
 // New starts an engine. Close stops it.

@@ -149,7 +149,7 @@ func (w *world) payment(t testing.TB, m remit.MerchantID, amount int64, state re
 // refused when the merchant is short.
 func (w *world) refund(m remit.MerchantID, external string, amount int64, key string) remit.Refund {
 	r := remit.Refund{
-		Head: w.Head(m, engine.ActorMerchant, "request:test"), Keyed: remit.Keyed{Dialect: "test"}, Rail: "bank", Payment: remit.Name{Text: external},
+		Head: w.Head(m, remit.ActorMerchant, "request:test"), Keyed: remit.Keyed{Dialect: "test"}, Rail: "bank", Payment: remit.Name{Text: external},
 		Amount: eur(amount), WhenUnfunded: remit.Wait,
 	}
 	if key != "" {

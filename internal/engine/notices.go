@@ -40,7 +40,7 @@ func (g *group) notices(j *job, c *remit.Change, was map[string]remit.State) {
 		for k, notice := range d.Notices(o) {
 			id := remit.WorkID{Seq: ev.Seq, N: int64(k) + 1} // 0 is the sending's
 			w := remit.Work{Merchant: ev.Merchant, ID: id, Kind: remit.WorkDeliver, Subject: ev.Subject, Order: order(o), Due: g.now}
-			if j.head.Actor == ActorMerchant {
+			if j.head.Actor == remit.ActorMerchant {
 				w.Lease = g.real.Add(owedLease)
 				c.Result.Owed = append(c.Result.Owed, id)
 			}
@@ -52,10 +52,6 @@ func (g *group) notices(j *job, c *remit.Change, was map[string]remit.State) {
 		}
 	}
 }
-
-// ActorMerchant is the actor of every command that a merchant's own request
-// causes.
-const ActorMerchant = "merchant"
 
 // subject fills in what the event happened to, and says in which dialect that
 // was made.

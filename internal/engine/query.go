@@ -43,7 +43,7 @@ func (a asked) answer(ctx context.Context) (remit.Result, error) {
 	case q.Entries:
 		return a.entries(ctx)
 	case q.Balances:
-		balances, err := a.balances(ctx)
+		balances, _, err := a.balances(ctx)
 		return remit.Result{Balances: balances}, err
 	}
 	return remit.Result{}, remit.Errorf(remit.Internal, "", "a question without a subject")
@@ -216,83 +216,96 @@ func (a asked) either(ctx context.Context) (remit.Result, error) {
 	return res, nil
 }
 
-// balances are the merchant's, by currency.
-func (a asked) balances(ctx context.Context) ([]remit.Balance, error) {
-	have, err := a.e.cfg.Store.Read(ctx, store.Wants{Accounts: []store.AccountsRef{{Merchant: a.m, Currency: a.q.Currency}}})
+// balances are the merchant's, by currency, and the number of its newest event
+// then: both are of one moment.
+func (a asked) balances(ctx context.Context) (list []remit.Balance, seq int64, err error) {
+	have, err := a.e.cfg.Store.Read(ctx, store.Wants{
+		Merchants: []remit.MerchantID{a.m}, Accounts: []store.AccountsRef{{Merchant: a.m, Currency: a.q.Currency}},
+	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var list []remit.Balance
 	for id, account := range have.Books[a.m] {
 		if id == remit.BalanceAccount(a.m, account.Currency) {
 			list = append(list, remit.Balance{Currency: account.Currency, Minor: account.Balance(), AvailableMinor: account.Available()})
 		}
 	}
 	slices.SortFunc(list, func(a, b remit.Balance) int { return cmp.Compare(a.Currency, b.Currency) })
-	return list, nil
+	return list, have.Merchants[a.m].Seq, nil
 }
 
 // entries lists the changes of the merchant's balances in a time, with the
 // balances at both its ends: what is there now, less what came after.
-func (a asked) entries(ctx context.Context) (remit.Result, error) {
-	now, err := a.balances(ctx)
+func (a asked) entries(ctx context.Context) (res remit.Result, err error) {
+	now, seq, err := a.balances(ctx)
 	if err != nil {
-		return remit.Result{}, err
+		return res, err
 	}
 	until := a.q.To
 	if until.IsZero() {
 		until = a.e.now().Add(time.Hour)
 	}
-	later, err := a.walk(ctx, until, time.Unix(1<<40, 0), 0)
-	if err != nil {
-		return remit.Result{}, err
-	}
-	all, err := a.walk(ctx, a.q.From, until, 0)
-	if err != nil {
-		return remit.Result{}, err
-	}
-	res := remit.Result{Closing: less(now, later)}
-	res.Opening = less(res.Closing, all)
 	after, _ := strconv.ParseInt(a.q.After, 10, 64)
-	all = slices.DeleteFunc(all, func(x remit.Entry) bool { return x.Seq <= after })
-	res.Entries, res.More = most(all, a.q.Max)
+	later, within := sums{}, sums{}
+	if err := a.walk(ctx, until, endOfTime, seq, later.add); err != nil {
+		return res, err
+	}
+	err = a.walk(ctx, a.q.From, until, seq, func(x remit.Entry) {
+		within.add(x)
+		if x.Seq > after && len(res.Entries) <= a.q.Max {
+			res.Entries = append(res.Entries, x)
+		}
+	})
+	if err != nil {
+		return res, err
+	}
+	res.Closing = later.less(now)
+	res.Opening = within.less(res.Closing)
+	res.Entries, res.More = most(res.Entries, a.q.Max)
 	return res, a.subjects(ctx, res.Entries)
 }
 
-// less takes entries out of balances. Only balances are told, not what was
+// endOfTime is after everything that can have happened.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// sums are what entries come to, by currency.
+type sums map[money.Currency]int64
+
+func (s sums) add(x remit.Entry) { s[x.Amount.Currency] += x.Amount.Minor }
+
+// less takes the sums out of balances. Only balances are told, not what was
 // available then.
-func less(from []remit.Balance, entries []remit.Entry) []remit.Balance {
-	sums := map[money.Currency]int64{}
-	for _, x := range entries {
-		sums[x.Amount.Currency] += x.Amount.Minor
-	}
+func (s sums) less(from []remit.Balance) []remit.Balance {
 	list := slices.Clone(from)
 	for i := range list {
-		list[i].Minor -= sums[list[i].Currency]
+		list[i].Minor -= s[list[i].Currency]
 		list[i].AvailableMinor = list[i].Minor
 	}
 	return list
 }
 
-// walk goes through the events of a time.
-func (a asked) walk(ctx context.Context, from, to time.Time, after int64) (entries []remit.Entry, err error) {
-	for {
+// walk shows the entries of a time, up to the event seq.
+func (a asked) walk(ctx context.Context, from, to time.Time, seq int64, show func(remit.Entry)) error {
+	for after := int64(0); after < seq; {
 		events, err := a.e.cfg.Store.EventsIn(ctx, store.Span{Merchant: a.m, From: from, To: to, After: after, Max: dialect.QueryMax})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, ev := range events {
-			after = ev.Seq
+			if after = ev.Seq; after > seq {
+				return nil
+			}
 			for _, t := range ev.Transfers {
 				if x, ok := a.entry(ev, t); ok {
-					entries = append(entries, x)
+					show(x)
 				}
 			}
 		}
 		if len(events) < dialect.QueryMax {
-			return entries, nil
+			return nil
 		}
 	}
+	return nil
 }
 
 // entry is what a transfer does to the merchant's balance.

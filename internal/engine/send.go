@@ -65,6 +65,10 @@ func (e *Engine) send(ctx context.Context, w remit.Work) error {
 	if !ok {
 		return fmt.Errorf("work %s of %s sends %s, which is not there", w.ID, w.Merchant, w.Subject)
 	}
+	r, ok := e.cfg.Rails[d.Rail]
+	if !ok {
+		return fmt.Errorf("disbursement %s leaves over %q, which is not configured", d.ID, d.Rail)
+	}
 	res, err := e.Do(ctx, remit.MarkSent{
 		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Disbursement: d.ID, Currency: d.Amount.Currency, Work: w,
 	})
@@ -72,10 +76,6 @@ func (e *Engine) send(ctx context.Context, w remit.Work) error {
 		return err
 	}
 	e.cfg.Hook(PointMarked)
-	r, ok := e.cfg.Rails[d.Rail]
-	if !ok {
-		return fmt.Errorf("disbursement %s leaves over %q, which is not configured", d.ID, d.Rail)
-	}
 	out, err := e.handOver(ctx, r, *res.Disbursement, res.Payment, res.Changed)
 	e.cfg.Hook(PointSubmitted)
 	return e.record(ctx, w, *res.Disbursement, r.Name(), out, err)
@@ -138,7 +138,7 @@ func (e *Engine) record(ctx context.Context, w remit.Work, d remit.Disbursement,
 		return err // a matter of our keys: not for the rail to answer
 	}
 	o := remit.Outcome{
-		Head: e.Head(w.Merchant, "rail:"+name, evidence(out, err)), Disbursement: d.ID, Currency: d.Amount.Currency, Work: &w,
+		Head: e.Head(w.Merchant, "rail:"+name, text(evidence(out, err))), Disbursement: d.ID, Currency: d.Amount.Currency, Work: &w,
 	}
 	switch {
 	case errors.Is(err, rail.ErrNotSent):

@@ -311,7 +311,7 @@ func TestAStatementOfAnotherAmountIsNotBelieved(t *testing.T) {
 // never guessed.
 func TestWithoutAnAccountNothingIsSent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, openSQLite(t), func(c *engine.Config) { c.Rails = map[string]rail.Rail{"bank": mute{}} })
 	w.merchant(t, "acme", 10_000)
 	opened, err := w.Do(t.Context(), remit.OpenPayment{Head: w.Head("acme", "test", ""), Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(500), State: remit.PaymentFunded})
 	must(t, err)

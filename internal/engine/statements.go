@@ -8,6 +8,7 @@ import (
 
 	"remit"
 	"remit/rail"
+	"remit/store"
 )
 
 // statementsMax is how many lines of a rail's statement are read before the
@@ -103,11 +104,14 @@ func (e *Engine) line(ctx context.Context, name string, l rail.Statement) error 
 		e.cfg.Log.Error("a statement's line fits nothing", "rail", name, "reference", l.Reference, "kind", l.Kind)
 		return nil
 	}
-	_, err := e.Do(ctx, remit.Outcome{
-		Head:         e.Head(m, "rail:"+name, fmt.Sprintf("statement:%s reference:%s reason:%s", l.Cursor, l.Reference, l.Reason)),
+	res, err := e.Do(ctx, remit.Outcome{
+		Head:         e.Head(m, "rail:"+name, text(fmt.Sprintf("statement:%s reference:%s reason:%s", l.Cursor, l.Reference, l.Reason))),
 		Disbursement: id, Amount: l.Amount, Currency: l.Amount.Currency, Became: what, Reason: ReasonOf(l.Reason),
 	})
-	if errors.Is(err, remit.NotFound) || errors.Is(err, remit.Conflict) || errors.Is(err, remit.Invalid) {
+	if err == nil && what == remit.BecameSettled && (res.Disbursement.State == remit.Failed || res.Disbursement.State == remit.Canceled) {
+		e.cfg.Log.Error("a bank says that it paid what was not to be paid", "rail", name, "reference", l.Reference, "merchant", m, "disbursement", id, "state", res.Disbursement.State)
+	}
+	if err != nil && !remit.AsError(err).Code.Transient() || errors.Is(err, store.ErrData) {
 		e.cfg.Log.Error("a statement's line does not fit the books", "rail", name, "reference", l.Reference, "merchant", m, "disbursement", id, "error", err)
 		return nil
 	}

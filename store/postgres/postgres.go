@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -39,6 +40,15 @@ var planning = map[string]string{
 	"jit":               "off",
 }
 
+// bounds let go of what a process holds that has died, or lost its line,
+// without a word: its transaction ends, and with it its locks. Between two
+// flights of a group lies a decision in memory, which takes no time; and who
+// waits for a merchant's lock comes back for it rather than keep a connection.
+var bounds = map[string]string{
+	"idle_in_transaction_session_timeout": "10s",
+	"lock_timeout":                        "5s",
+}
+
 // Store is a store.Store in a PostgreSQL database.
 type Store struct{ *relational.Store }
 
@@ -63,9 +73,8 @@ func Driver(ctx context.Context, dsn string) (relational.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	for setting, value := range planning {
-		c.ConnConfig.RuntimeParams[setting] = value
-	}
+	maps.Copy(c.ConnConfig.RuntimeParams, planning)
+	maps.Copy(c.ConnConfig.RuntimeParams, bounds)
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, err
@@ -134,7 +143,7 @@ func (d *driver) Classify(err error) error {
 		return err
 	}
 	switch {
-	case strings.HasPrefix(e.Code, "22"), strings.HasPrefix(e.Code, "23"):
+	case strings.HasPrefix(e.Code, "22"), strings.HasPrefix(e.Code, "23"), strings.HasPrefix(e.Code, "54"):
 		return fmt.Errorf("%w: %w", store.ErrData, err)
 	case e.Code == "42P01", e.Code == "42703", e.Code == "3F000":
 		return fmt.Errorf("%w: %w", store.ErrSchema, err)

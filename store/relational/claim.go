@@ -11,9 +11,9 @@ import (
 )
 
 // free is the condition that a piece of work may be leased: nobody has it,
-// and each earlier piece of its order has been tried, or is gone.
+// and each earlier piece of its kind and order has been tried, or is gone.
 const free = `w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e WHERE e.merchant_id = w.merchant_id
-	AND e.order_key = w.order_key AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)))`
+	AND e.order_key = w.order_key AND e.kind = w.kind AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)))`
 
 // ofKind narrows work to a kind, or to none.
 const ofKind = ` AND (CAST($3 AS TEXT) = '' OR w.kind = $3)`

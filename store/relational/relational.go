@@ -129,11 +129,18 @@ func (s *Store) write(ctx context.Context, st ...Statement) error {
 	return s.driver.Classify(tx.Commit(ctx, st))
 }
 
+// keepable tells whether both databases can keep a value: a text must be
+// UTF-8, without a zero byte.
+func keepable(v any) bool {
+	t, text := v.(string)
+	return !text || (utf8.ValidString(t) && strings.IndexByte(t, 0) < 0)
+}
+
 // checkTexts refuses what only one of the databases would take.
 func checkTexts(st []Statement) error {
 	for _, s := range st {
 		for _, a := range s.Args {
-			if t, ok := a.(string); ok && (!utf8.ValidString(t) || strings.IndexByte(t, 0) >= 0) {
+			if !keepable(a) {
 				return fmt.Errorf("%w: a text is not UTF-8, or holds a zero byte", store.ErrData)
 			}
 		}

@@ -186,6 +186,7 @@ func (l *lookup) sql(n int, one, locks bool) string {
 // find makes the statements that look refs up, or none for no refs. The last
 // reference fills a statement up to its size.
 func (s *Store) find(l *lookup, refs []ref, row func(Row) error) (st []Statement) {
+	refs = slices.DeleteFunc(slices.Clone(refs), func(r ref) bool { return !keepable(r.keys[0]) || !keepable(r.keys[1]) })
 	for chunk := range slices.Chunk(refs, chunkMax) {
 		one := s.byMerchant
 		for _, r := range chunk {

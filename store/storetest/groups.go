@@ -104,65 +104,35 @@ func refusalLeavesNoTrace(t *testing.T, s store.Store) {
 	wantSteps(t, s, 1, acme)
 }
 
-// brokenDataIsRefused breaks each invariant that the schema states, in a
-// group that is otherwise right: nothing of it may be kept.
-func brokenDataIsRefused(t *testing.T, s store.Store) {
-	must(t, found(t.Context(), s, acme))
-	payment := remit.Payment{ID: "p9", Merchant: acme, ExternalID: "n9", Amount: cents(5)}
-	balance := ledger.Account{ID: remit.BalanceAccount(acme, "EUR"), Currency: "EUR", Credits: 5}
-	for name, breaks := range map[string]func(*store.Writes){
-		"an amount below zero": func(w *store.Writes) {
-			payment := payment
-			payment.Amount.Minor = -1
-			w.Payments = []remit.Payment{payment}
-		},
-		"more refunded than was paid": func(w *store.Writes) {
-			payment := payment
-			payment.RefundedMinor = 6
-			w.Payments = []remit.Payment{payment}
-		},
-		"less than nothing refunded": func(w *store.Writes) {
-			payment := payment
-			payment.RefundedMinor = -1
-			w.Payments = []remit.Payment{payment}
-		},
-		"more waiting than there are": func(w *store.Writes) {
-			payment := payment
-			payment.RefundsWaiting = 1
-			w.Payments = []remit.Payment{payment}
-		},
-		"a payment's name twice": func(w *store.Writes) {
-			payment := payment
-			payment.ExternalID = "n1"
-			w.Payments = []remit.Payment{payment}
-		},
-		"a disbursement of zero": func(w *store.Writes) { w.Disbursements = []remit.Disbursement{{ID: "d9", Merchant: acme}} },
-		"negative debits": func(w *store.Writes) {
-			balance := balance
-			balance.Debits = -1
-			w.Accounts[acme] = []ledger.Account{balance}
-		},
-		"negative credits": func(w *store.Writes) {
-			balance := balance
-			balance.Credits = -1
-			w.Accounts[acme] = []ledger.Account{balance}
-		},
-		"a negative hold": func(w *store.Writes) {
-			balance := balance
-			balance.Held = -1
-			w.Accounts[acme] = []ledger.Account{balance}
-		},
-		"more held than there is": func(w *store.Writes) {
-			balance := balance
-			balance.Held = 6
-			w.Accounts[acme] = []ledger.Account{balance}
-		},
-		"an overdrawn balance": func(w *store.Writes) {
-			balance := balance
-			balance.Debits = 6
-			w.Accounts[acme] = []ledger.Account{balance}
-		},
-		"another merchant's account": func(w *store.Writes) { w.Accounts[globex] = []ledger.Account{balance} },
+// breaks are ways in which a row breaks an invariant that the schema states.
+func breaks() map[string]func(*store.Writes) {
+	payment := func(change func(*remit.Payment)) func(*store.Writes) {
+		return func(w *store.Writes) {
+			p := remit.Payment{ID: "p9", Merchant: acme, ExternalID: "n9", Amount: cents(5)}
+			change(&p)
+			w.Payments = []remit.Payment{p}
+		}
+	}
+	balance := func(m remit.MerchantID, change func(*ledger.Account)) func(*store.Writes) {
+		return func(w *store.Writes) {
+			a := ledger.Account{ID: remit.BalanceAccount(acme, "EUR"), Currency: "EUR", Credits: 5}
+			change(&a)
+			w.Accounts[m] = []ledger.Account{a}
+		}
+	}
+	return map[string]func(*store.Writes){
+		"an amount below zero":        payment(func(p *remit.Payment) { p.Amount.Minor = -1 }),
+		"more refunded than was paid": payment(func(p *remit.Payment) { p.RefundedMinor = 6 }),
+		"less than nothing refunded":  payment(func(p *remit.Payment) { p.RefundedMinor = -1 }),
+		"more waiting than there are": payment(func(p *remit.Payment) { p.RefundsWaiting = 1 }),
+		"a payment's name twice":      payment(func(p *remit.Payment) { p.ExternalID = "n1" }),
+		"a disbursement of zero":      func(w *store.Writes) { w.Disbursements = []remit.Disbursement{{ID: "d9", Merchant: acme}} },
+		"negative debits":             balance(acme, func(a *ledger.Account) { a.Debits = -1 }),
+		"negative credits":            balance(acme, func(a *ledger.Account) { a.Credits = -1 }),
+		"a negative hold":             balance(acme, func(a *ledger.Account) { a.Held = -1 }),
+		"more held than there is":     balance(acme, func(a *ledger.Account) { a.Held = 6 }),
+		"an overdrawn balance":        balance(acme, func(a *ledger.Account) { a.Debits = 6 }),
+		"another merchant's account":  balance(globex, func(*ledger.Account) {}),
 		"another event's transfer": func(w *store.Writes) {
 			w.Events = []remit.Event{{Merchant: acme, Seq: 9, Transfers: []ledger.Transfer{{ID: "8"}}}}
 		},
@@ -170,13 +140,20 @@ func brokenDataIsRefused(t *testing.T, s store.Store) {
 		"a text with a zero byte":       func(w *store.Writes) { w.Answers = []remit.Answer{{Merchant: acme, Key: "a\x00b"}} },
 		"an event twice in one group":   func(w *store.Writes) { w.Events = []remit.Event{{Merchant: acme, Seq: 9}, {Merchant: acme, Seq: 9}} },
 		"a negative number of an event": func(w *store.Writes) { w.Events = []remit.Event{{Merchant: acme, Seq: -1}} },
-	} {
+	}
+}
+
+// brokenDataIsRefused breaks each invariant that the schema states, in a
+// group that is otherwise right: nothing of it may be kept.
+func brokenDataIsRefused(t *testing.T, s store.Store) {
+	must(t, found(t.Context(), s, acme))
+	for name, spoil := range breaks() {
 		w := &store.Writes{
 			Merchants: []remit.Merchant{{ID: acme, Seq: 77}},
 			Accounts:  map[remit.MerchantID][]ledger.Account{},
 			Work:      []remit.Work{{Merchant: acme, ID: remit.WorkID{Seq: 77}}},
 		}
-		breaks(w)
+		spoil(w)
 		err := tryUpdate(t.Context(), s, locked(acme), w)
 		if !errors.Is(err, store.ErrData) || errors.Is(err, store.ErrUnclear) {
 			t.Errorf("%s: got %v, want ErrData", name, err)
