@@ -7,7 +7,7 @@ WALKS       ?= 20000
 KILLS       ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race fuzz golden check soak bench docs
+.PHONY: help run build test race fuzz golden check soak bench docs screenshots
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,3 +50,6 @@ bench: ## measure, and write the tables of bench/README.md anew
 
 docs: ## write the tables of the pages anew that are made from the code
 	go test . ./cmd/remit ./internal/metrics ./rail/simulator -run Page -update
+
+screenshots: ## the pictures in docs/img anew, of a month of a demo merchant (needs chromium)
+	REMIT_SCREENSHOTS=1 REMIT_REQUIRE_ALL=1 go test ./internal/console -run TestScreenshots -count=1

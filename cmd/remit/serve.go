@@ -83,7 +83,7 @@ type process struct {
 	store    store.Store
 	node     *node.Node
 	server   *server.Server
-	console  http.Handler // nil where there is none
+	console  http.Handler   // nil where there is none
 	closing  []func() error // in the order of opening
 	stopping atomic.Bool
 	skew     atomic.Int64 // of our clock against the store's, in ns

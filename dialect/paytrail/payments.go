@@ -16,16 +16,15 @@ import (
 
 // paymentsCall is one request to the Payment API.
 type paymentsCall struct {
-	r         dialect.Request
-	signed    fields
-	function  *function
-	id        string // of the transaction that the path names; "" names none
-	wrong     bool   // the path is there, and the method is not
-	who       dialect.Caller
-	verified  bool
-	meta      []string // what is wrong with the body
-	answer    func(remit.Result) any
-	succeeded int // the status of success
+	r        dialect.Request
+	signed   fields
+	function *function
+	id       string // of the transaction that the path names; "" names none
+	wrong    bool   // the path is there, and the method is not
+	who      dialect.Caller
+	verified bool
+	meta     []string // what is wrong with the body
+	answer   func(remit.Result) any
 }
 
 // function is one of the Payment API. Each has a file of its own.

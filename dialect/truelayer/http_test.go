@@ -19,8 +19,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -49,7 +47,6 @@ import (
 type shop struct {
 	*node.Node
 	url, token, kid string
-	issued          dialect.Credentials
 	key             *ecdsa.PrivateKey
 	http            *http.Client
 }
@@ -95,7 +92,6 @@ func openShop(t testing.TB) *shop {
 	must(t, err)
 	c, err := x.Directory.Issue(t.Context(), "acme", truelayer.Name)
 	must(t, err)
-	x.issued = c
 	x.kid = slices.Collect(maps.Keys(c.Private))[0]
 	block, _ := pem.Decode([]byte(c.Private[x.kid]))
 	x.key, err = x509.ParseECPrivateKey(block.Bytes)
@@ -242,46 +238,6 @@ func TestAKeyIsUsedByOneRequestAtATime(t *testing.T) {
 	if n := bytes.Count(list, []byte(`"id"`)); n != 1 {
 		t.Errorf("%d refunds are listed: %s", n, list)
 	}
-}
-
-// TestTheNodeExampleUnderstandsUs runs the example for integrators, which has
-// nothing in common with our code, against a whole server: a part of the
-// payment is refunded, and too much is refused in words.
-func TestTheNodeExampleUnderstandsUs(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("REMIT_REQUIRE_ALL") == "1" {
-			t.Fatal("node is not installed")
-		}
-		t.Skip("node is not installed")
-	}
-	x := openShop(t)
-	control := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"external_id":%q}`, x.pay(t, 10000))
-	}))
-	defer control.Close()
-	file := x.describe(t, control.URL)
-	for amount, want := range map[string]string{"3000": "of 3000 EUR of payment ", "12000": "400 Invalid Parameters: amount_in_minor: "} {
-		out, err := exec.Command(node, "../../examples/truelayer/refund.mjs", file, amount).CombinedOutput()
-		if !strings.Contains(string(out), want) || (err == nil) != (amount == "3000") {
-			t.Errorf("%s: %v: %s", amount, err, out)
-		}
-	}
-}
-
-// describe writes what the example reads.
-func (x *shop) describe(t *testing.T, control string) string {
-	t.Helper()
-	dir := t.TempDir()
-	key, file := filepath.Join(dir, "key.pem"), filepath.Join(dir, "sandbox.json")
-	must(t, os.WriteFile(key, []byte(x.issued.Private[x.kid]), 0o600))
-	text, err := json.Marshal(map[string]any{"control_url": control, "truelayer": map[string]string{
-		"auth_url": x.url, "api_url": x.url, "client_id": string(x.issued.Principal), "client_secret": x.issued.Secrets["client_secret"],
-		"kid": x.kid, "signing_private_key": key,
-	}})
-	must(t, err)
-	must(t, os.WriteFile(file, text, 0o600))
-	return file
 }
 
 // BenchmarkSignedRefunds makes refunds over HTTP, signed beforehand, against

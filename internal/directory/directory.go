@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,6 +68,7 @@ type (
 		Digests map[string]string `json:"digests"`          // of secrets, by name
 		Shared  map[string]string `json:"shared,omitempty"` // secrets that both sides compute with, by name
 		Public  map[string]string `json:"public"`           // PEM, by name
+		Ended   bool              `json:"ended,omitempty"`  // it is nobody's any more
 	}
 )
 
@@ -138,8 +140,11 @@ func (d *Directory) Merchant(ctx context.Context, in string, m remit.MerchantID)
 			return known{}, err
 		}
 		for _, c := range all {
-			if c.Dialect == in {
-				return d.parse(c)
+			if c.Dialect != in {
+				continue
+			}
+			if k, err := d.parse(c); !errors.Is(err, ErrUnknown) {
+				return k, err
 			}
 		}
 		return known{}, ErrUnknown
@@ -204,6 +209,9 @@ func (d *Directory) parse(c store.Credential) (known, error) {
 	if err := json.Unmarshal([]byte(raw), &k); err != nil {
 		return known{}, err
 	}
+	if k.Ended {
+		return known{}, ErrUnknown
+	}
 	out := known{merchant: c.Merchant, digests: k.Digests, shared: k.Shared, public: map[string]crypto.PublicKey{}}
 	for name, text := range k.Public {
 		if out.public[name], err = ParsePublicKey(text); err != nil {
@@ -231,7 +239,8 @@ func (d *Directory) Issue(ctx context.Context, m remit.MerchantID, in string) (d
 var ErrTaken = errors.New("directory: the name is another merchant's")
 
 // Put keeps a merchant's credentials: digests of the secrets, and the public
-// keys, under each of their names.
+// keys, under each of their names. What the merchant had there before has
+// ended.
 func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c dialect.Credentials) error {
 	k := kept{Digests: map[string]string{}, Shared: c.Shared, Public: c.Public}
 	for name, secret := range c.Secrets {
@@ -241,13 +250,30 @@ func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c di
 	if err != nil {
 		return err
 	}
-	for _, p := range append([]dialect.Principal{c.Principal}, c.Also...) {
+	names := append([]dialect.Principal{c.Principal}, c.Also...)
+	for _, p := range names {
 		if err := d.put(ctx, m, in, string(p), string(raw)); err != nil {
+			return err
+		}
+	}
+	had, err := d.store.Credentials(ctx, m)
+	if err != nil {
+		return err
+	}
+	for _, old := range had {
+		if old.Dialect != in || slices.Contains(names, dialect.Principal(old.Principal)) {
+			continue
+		}
+		if err := d.put(ctx, m, in, old.Principal, ended); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// ended is what is kept of a credential that is nobody's any more: its name
+// stays the merchant's.
+const ended = `{"ended":true}`
 
 func (d *Directory) put(ctx context.Context, m remit.MerchantID, in, principal, raw string) error {
 	have, ok, err := d.store.Credential(ctx, in, principal)
@@ -287,7 +313,6 @@ func (d *Directory) SetPublicKey(ctx context.Context, m remit.MerchantID, in, na
 		if c.Dialect != in {
 			continue
 		}
-		found = true
 		raw, err := d.vault.Open(c.Sealed, binding(in, c.Principal))
 		if err != nil {
 			return false, err
@@ -296,6 +321,10 @@ func (d *Directory) SetPublicKey(ctx context.Context, m remit.MerchantID, in, na
 		if err := json.Unmarshal([]byte(raw), &k); err != nil {
 			return false, err
 		}
+		if k.Ended {
+			continue
+		}
+		found = true
 		if k.Public == nil {
 			k.Public = map[string]string{}
 		}

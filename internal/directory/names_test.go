@@ -14,23 +14,29 @@ import (
 	"remit/store/sqlite"
 )
 
+// people is a directory of two merchants.
+func people(t *testing.T) *directory.Directory {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "remit.db"))
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	must(t, s.Migrate(t.Context()))
+	v, err := vault.New(make([]byte, vault.MasterKeyBytes), rand.Reader)
+	must(t, err)
+	for _, m := range []remit.MerchantID{"acme", "globex"} {
+		_, err = s.AddMerchant(t.Context(), remit.Merchant{ID: m, Created: time.Unix(1, 0)})
+		must(t, err)
+	}
+	now := func() time.Time { return time.Unix(2, 0) }
+	return directory.New(s, v, nil, rand.Reader, now, now)
+}
+
 // TestAMerchantIsFoundByEachOfItsNames keeps credentials with two names: both
 // are the same merchant with the same secrets, and neither can become another
 // merchant's.
 func TestAMerchantIsFoundByEachOfItsNames(t *testing.T) {
 	ctx := t.Context()
-	s, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "remit.db"))
-	must(t, err)
-	defer s.Close()
-	must(t, s.Migrate(ctx))
-	v, err := vault.New(make([]byte, vault.MasterKeyBytes), rand.Reader)
-	must(t, err)
-	for _, m := range []remit.MerchantID{"acme", "globex"} {
-		_, err = s.AddMerchant(ctx, remit.Merchant{ID: m, Created: time.Unix(1, 0)})
-		must(t, err)
-	}
-	now := func() time.Time { return time.Unix(2, 0) }
-	d := directory.New(s, v, nil, rand.Reader, now, now)
+	d := people(t)
 	must(t, d.Put(ctx, "acme", "some", dialect.Credentials{
 		Principal: "merchant/1", Also: []dialect.Principal{"account/2"}, Secrets: map[string]string{"a": "x"}, Shared: map[string]string{"b": "y"},
 	}))
@@ -41,11 +47,40 @@ func TestAMerchantIsFoundByEachOfItsNames(t *testing.T) {
 			t.Errorf("%s is %+v", name, c)
 		}
 	}
-	err = d.Put(ctx, "globex", "some", dialect.Credentials{Principal: "merchant/3", Also: []dialect.Principal{"account/2"}})
+	err := d.Put(ctx, "globex", "some", dialect.Credentials{Principal: "merchant/3", Also: []dialect.Principal{"account/2"}})
 	if !errors.Is(err, directory.ErrTaken) {
 		t.Errorf("got %v, want ErrTaken", err)
 	}
 	if c, err := d.Caller(ctx, "some", "account/2"); err != nil || c.Merchant != "acme" {
 		t.Errorf("the name is %s's now: %v", c.Merchant, err)
+	}
+}
+
+// TestNewCredentialsEndTheOldOnes issues anew: the old names are nobody's, the
+// new ones are the merchant's, also where it is asked for by its id.
+func TestNewCredentialsEndTheOldOnes(t *testing.T) {
+	ctx := t.Context()
+	d := people(t)
+	for _, n := range []string{"1", "0"} { // an older name may come first, or last
+		must(t, d.Put(ctx, "acme", "some", dialect.Credentials{
+			Principal: dialect.Principal("merchant/" + n), Also: []dialect.Principal{"account/2"}, Shared: map[string]string{"b": n},
+		}))
+		must(t, d.Put(ctx, "acme", "other", dialect.Credentials{Principal: "merchant/1"}))
+		for name, want := range map[dialect.Principal]bool{"merchant/1": n == "1", "merchant/0": n == "0", "account/2": true} {
+			c, err := d.Caller(ctx, "some", name)
+			must(t, err)
+			if c.Known != want {
+				t.Errorf("of credentials %s, %s is known: %t", n, name, c.Known)
+			}
+		}
+		if c, err := d.Merchant(ctx, "some", "acme"); err != nil || c.Shared["b"] != n {
+			t.Errorf("acme's credentials are %v, %v; want those of %s", c.Shared, err, n)
+		}
+		if c, err := d.Caller(ctx, "other", "merchant/1"); err != nil || !c.Known {
+			t.Errorf("what it has in another dialect has ended: %v", err)
+		}
+	}
+	if _, err := d.SetPublicKey(ctx, "acme", "some", "k", "no key"); !errors.Is(err, directory.ErrPEM) {
+		t.Errorf("got %v, want ErrPEM", err)
 	}
 }

@@ -131,8 +131,8 @@
         { ...axis, values: (u, list) => list.map(short), size: 52 },
       ],
       series: [
-        { label: "Day (UTC)", value: (u, v) => v == null ? "the last 30" : day(v) },
-        series("In", "--good", -1), series("Out", "--move", 1), series("Of that failed or returned", "--bad", 1),
+        { label: "Day", value: (u, v) => v == null ? "the last 30" : day(v) },
+        series("In", "--good", -1), series("Out", "--move", 1), series("Failed or returned", "--bad", 1),
       ],
     }, [d.days, major(d.in), major(d.out), major(d.back)], box);
   };
