@@ -178,16 +178,6 @@ func (p *process) kill() {
 	<-exited
 }
 
-// dead tells whether the process has ended.
-func (p *process) dead() bool {
-	select {
-	case <-p.exited:
-		return true
-	default:
-		return false
-	}
-}
-
 func openStore(ctx context.Context, dsn string) (store.Store, error) {
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
 		return sqlite.Open(ctx, path)

@@ -198,15 +198,20 @@ func fromEnvironment(k *koanf.Koanf, known []setting, environ environment) error
 // slipMax is how many letters a name may be off to be taken for another one.
 const slipMax = 2
 
-// nearest is the name that is most like a word, and whether it is the word.
+// nearest is the name that is most like a word, and whether it is the word. A
+// beginning that they share counts for it.
 func nearest(word string, names []string) (near string, same bool) {
 	least := len(word) + 1<<10
 	for _, n := range names {
-		if d := distance(word, n); d < least {
+		begin := 0
+		for begin < min(len(word), len(n)) && word[begin] == n[begin] {
+			begin++
+		}
+		if d := distance(word, n) - begin; d < least {
 			least, near = d, n
 		}
 	}
-	return near, least == 0
+	return near, near == word
 }
 
 // distance counts the letters to add, drop or change between two words.

@@ -29,7 +29,7 @@ func Dialects() []dialect.Dialect {
 	return []dialect.Dialect{
 		trustly.Dialect{},
 		trustlyus.Dialect{},
-		truelayer.New(), // before who shares its paths: it tells its callers by their token
+		truelayer.New(),    // before who shares its paths: it tells its callers by their token
 		paytrail.Dialect{}, // last: it takes what nobody else does at the paths that it shares
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -40,7 +39,7 @@ var (
 	once      sync.Once
 	server    string // its DSN
 	errServer error
-	lifeline  io.Closer // closing it stops the server
+	running   *exec.Cmd // the watchdog: its input ends with this process
 	databases atomic.Int64
 )
 
@@ -128,10 +127,11 @@ func launch() (string, error) {
 	dog := exec.Command("sh", "-c", watchdog, "watchdog", dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
 		"-c", "listen_addresses=", "-c", "fsync=on", "-c", "max_connections=200", "-c", "shared_buffers=128MB")
 	dog.Dir, dog.SysProcAttr = dir, attr
-	if lifeline, err = dog.StdinPipe(); err != nil {
+	if _, err := dog.StdinPipe(); err != nil {
 		return "", err
 	}
-	return "host=" + dir + " user=postgres dbname=postgres", dog.Start()
+	running = dog
+	return "host=" + dir + " user=postgres dbname=postgres", running.Start()
 }
 
 // await waits until the server answers.
