@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"remit"
+	"remit/internal/console"
+	"remit/internal/node"
+	"remit/internal/vault"
+	"remit/ledger"
+	"remit/money"
+	"remit/store"
+	"remit/store/sqlite"
+)
+
+// What the console's pages are opened over.
+const (
+	consolePayments = 1_000_000
+	consoleRefunds  = 100_000 // settled, of the newest payments
+	consoleBatch    = 2_000   // rows written at once
+	consoleOpenings = 40      // of each page
+	consoleSpread   = 90 * 24 * time.Hour
+)
+
+// pages measures the server's time for each page over a million payments of
+// one merchant.
+func pages(ctx context.Context, o options) (string, error) {
+	s, err := sqlite.Open(ctx, filepath.Join(o.dir, "console.db"))
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	if err := s.Migrate(ctx); err != nil {
+		return "", err
+	}
+	n, err := start(ctx, s, make([]byte, vault.MasterKeyBytes))
+	if err != nil {
+		return "", err
+	}
+	defer n.Close()
+	if err := stock(ctx, n, s); err != nil {
+		return "", err
+	}
+	c := console.New(console.Options{Node: n, Real: time.Now, Operator: "operator:bench"})
+	var t strings.Builder
+	fmt.Fprintf(&t, `### Pages of the console
+
+SQLite; one merchant with %d payments and %d refunds; the server's time for a page, of %d openings, in ms.
+
+| page | median | p95 |
+|---|---|---|
+`, consolePayments, consoleRefunds, consoleOpenings)
+	middle := fmt.Sprintf("p%019d", consolePayments/2)
+	for _, page := range []struct{ name, path string }{
+		{"overview", "/m/acme/"}, {"chart", "/m/acme/chart.json"}, {"payments, newest", "/m/acme/payments"},
+		{"payments, from the middle", "/m/acme/payments?after=" + middle}, {"one payment", "/m/acme/payments/" + middle},
+		{"refunds", "/m/acme/refunds"}, {"one refund", fmt.Sprintf("/m/acme/out/d%019d", consoleRefunds/2)},
+		{"search by id", "/search?in=acme&q=" + fmt.Sprint(1_000_000_000+consolePayments/2)}, {"search by amount", "/search?in=acme&q=49.90"},
+		{"ledger", "/m/acme/ledger"}, {"deliveries", "/m/acme/deliveries"}, {"settings", "/m/acme/settings"},
+	} {
+		var took []time.Duration
+		for range consoleOpenings {
+			r, w := httptest.NewRequest(http.MethodGet, console.Path+page.path, nil), httptest.NewRecorder()
+			from := time.Now()
+			c.ServeHTTP(w, r)
+			took = append(took, time.Since(from))
+			if w.Code >= http.StatusBadRequest {
+				return "", fmt.Errorf("page %s answers %d", page.path, w.Code)
+			}
+		}
+		slices.Sort(took)
+		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+		fmt.Fprintf(&t, "| %s | %.1f | %.1f |\n", page.name, ms(took[len(took)/2]), ms(took[len(took)*95/100]))
+	}
+	return t.String(), nil
+}
+
+// stock writes the rows themselves: a million payments through the engine
+// would take an hour to no purpose here.
+func stock(ctx context.Context, n *node.Node, s store.Store) error {
+	if _, err := n.AddMerchant(ctx, "acme", remit.Settings{Name: "Acme"}); err != nil {
+		return err
+	}
+	first := time.Now().Add(-consoleSpread).UTC().Truncate(time.Microsecond)
+	rnd := rand.New(rand.NewPCG(1, 1))
+	w := store.Writes{Accounts: map[remit.MerchantID][]ledger.Account{}}
+	for i := range consolePayments {
+		at := first.Add(consoleSpread / consolePayments * time.Duration(i))
+		amount := money.Amount{Minor: 100 + rnd.Int64N(100_000), Currency: "EUR"}
+		p := remit.Payment{
+			ID: remit.PaymentID(fmt.Sprintf("p%019d", i)), Merchant: "acme", Dialect: "trustly", ExternalID: fmt.Sprint(1_000_000_000 + i), Amount: amount,
+			State: remit.PaymentFunded, OrderReference: fmt.Sprintf("order-%d", i), PayerAccount: "sealed", Opened: at, Updated: at, Authorized: at, Funded: at,
+		}
+		if k := i - (consolePayments - consoleRefunds); k >= 0 {
+			p.RefundedMinor, p.RefundsLive = 100, 1
+			w.Disbursements = append(w.Disbursements, remit.Disbursement{
+				ID: remit.DisbursementID(fmt.Sprintf("d%019d", k)), Merchant: "acme", Kind: remit.KindRefund, Payment: p.ID, Dialect: "trustly",
+				Amount: money.Amount{Minor: 100, Currency: "EUR"}, State: remit.Settled, Reference: fmt.Sprintf("ref-%d", k), Rail: "simulator",
+				Created: at, Updated: at, Sent: at, Settled: at,
+			})
+		}
+		if w.Payments = append(w.Payments, p); len(w.Payments) == consoleBatch {
+			err := s.Update(ctx, store.Wants{Merchants: []remit.MerchantID{"acme"}, Block: true}, func(*store.Have) (*store.Writes, error) { return &w, nil })
+			if err != nil {
+				return err
+			}
+			w.Payments, w.Disbursements = nil, nil
+		}
+	}
+	return nil
+}
