@@ -60,7 +60,7 @@ SQLite; one merchant with %d payments and %d refunds; the server's time for a pa
 `, consolePayments, consoleRefunds, consoleOpenings)
 	middle := fmt.Sprintf("p%019d", consolePayments/2)
 	for _, page := range []struct{ name, path string }{
-		{"overview", "/m/acme/"}, {"chart", "/m/acme/chart.json"}, {"payments, newest", "/m/acme/payments"},
+		{"overview", "/m/acme/"}, {"chart", "/m/acme/chart.json?currency=EUR"}, {"payments, newest", "/m/acme/payments"},
 		{"payments, from the middle", "/m/acme/payments?after=" + middle}, {"one payment", "/m/acme/payments/" + middle},
 		{"refunds", "/m/acme/refunds"}, {"one refund", fmt.Sprintf("/m/acme/out/d%019d", consoleRefunds/2)},
 		{"search by id", "/search?in=acme&q=" + fmt.Sprint(1_000_000_000+consolePayments/2)}, {"search by amount", "/search?in=acme&q=49.90"},

@@ -2,25 +2,33 @@ package console
 
 import (
 	"bufio"
-	"crypto/pbkdf2"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
+
+	"golang.org/x/crypto/argon2"
 )
 
 // How a password is kept: see docs/adr/0008-console.md.
 const (
-	passwordScheme     = "pbkdf2-sha256"
-	passwordIterations = 600_000
-	passwordSaltBytes  = 16
-	passwordHashBytes  = 32
-	passwordLengthMin  = 12 // characters
+	passwordMemory    = 19 << 10 // KiB, for each password that is being hashed
+	passwordPasses    = 2
+	passwordThreads   = 1
+	passwordSaltBytes = 16
+	passwordHashBytes = 32
+	passwordLengthMin = 12 // characters
 )
+
+// passwordScheme is how a line names algorithm and parameters, as others that
+// keep argon2id hashes as text write them.
+var passwordScheme = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, passwordMemory, passwordPasses, passwordThreads)
+
+func hashPassword(password string, salt []byte) []byte {
+	return argon2.IDKey([]byte(password), salt, passwordPasses, passwordMemory, passwordThreads, passwordHashBytes)
+}
 
 // ErrWeak means that a password is too short to be one.
 var ErrWeak = fmt.Errorf("a password has at least %d characters", passwordLengthMin)
@@ -37,12 +45,8 @@ func HashPassword(rand io.Reader, name, password string) (string, error) {
 	if _, err := io.ReadFull(rand, salt); err != nil {
 		return "", err
 	}
-	hash, err := pbkdf2.Key(sha256.New, password, salt, passwordIterations, passwordHashBytes)
-	if err != nil {
-		return "", err
-	}
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("%s:%s$%d$%s$%s", name, passwordScheme, passwordIterations, b64(salt), b64(hash)), nil
+	return name + ":" + passwordScheme + b64(salt) + "$" + b64(hashPassword(password, salt)), nil
 }
 
 // nameBytesMax is the longest name of an operator, in bytes.
@@ -52,14 +56,11 @@ const nameBytesMax = 64
 type Users map[string]kept
 
 // kept is what is kept of a password.
-type kept struct {
-	iterations int
-	salt, hash []byte
-}
+type kept struct{ salt, hash []byte }
 
 // nobody is what the password of a name is compared with that is not there, so
 // that it takes as long.
-var nobody = kept{passwordIterations, make([]byte, passwordSaltBytes), make([]byte, passwordHashBytes)}
+var nobody = kept{make([]byte, passwordSaltBytes), make([]byte, passwordHashBytes)}
 
 // ReadUsers reads a users file: a line for each, empty lines and those that
 // begin with # apart.
@@ -84,15 +85,12 @@ func ReadUsers(r io.Reader) (Users, error) {
 }
 
 func readKept(text string) (k kept, ok bool) {
-	parts := strings.Split(text, "$")
-	if len(parts) != 4 || parts[0] != passwordScheme {
-		return k, false
-	}
-	var errs [3]error
-	k.iterations, errs[0] = strconv.Atoi(parts[1])
-	k.salt, errs[1] = base64.RawStdEncoding.DecodeString(parts[2])
-	k.hash, errs[2] = base64.RawStdEncoding.DecodeString(parts[3])
-	return k, errors.Join(errs[:]...) == nil && k.iterations >= passwordIterations && len(k.salt) == passwordSaltBytes && len(k.hash) == passwordHashBytes
+	values, known := strings.CutPrefix(text, passwordScheme)
+	salt, hash, two := strings.Cut(values, "$")
+	var errs [2]error
+	k.salt, errs[0] = base64.RawStdEncoding.DecodeString(salt)
+	k.hash, errs[1] = base64.RawStdEncoding.DecodeString(hash)
+	return k, known && two && errors.Join(errs[:]...) == nil && len(k.salt) == passwordSaltBytes && len(k.hash) == passwordHashBytes
 }
 
 // Match tells whether a name has this password.
@@ -101,6 +99,5 @@ func (u Users) Match(name, password string) bool {
 	if !ok {
 		k = nobody
 	}
-	hash, err := pbkdf2.Key(sha256.New, password, k.salt, k.iterations, passwordHashBytes)
-	return err == nil && subtle.ConstantTimeCompare(hash, k.hash) == 1 && ok
+	return subtle.ConstantTimeCompare(hashPassword(password, k.salt), k.hash) == 1 && ok
 }
