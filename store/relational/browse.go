@@ -31,14 +31,14 @@ func (s *Store) Find(ctx context.Context, f store.Search) ([]remit.Payment, []re
 		}))
 	}
 	if f.Text != "" {
-		payment("id = ?", "id", f.Text)
-		payment("external_id = ?", "external_id", f.Text)
-		payment("id IN (SELECT payment FROM payment_names WHERE merchant_id = $1 AND name = ?)", "id", f.Text)
-		payment("order_reference = ? AND order_reference <> ''", "order_reference", f.Text)
-		disbursement("id = ?", "id", f.Text)
-		disbursement("external_id = ? AND external_id <> ''", "external_id", f.Text)
-		disbursement("reference = ? AND reference <> ''", "reference", f.Text)
-		disbursement("order_reference = ? AND order_reference <> ''", "order_reference", f.Text)
+		payment("id = ?", "", f.Text)
+		payment("external_id = ?", "", f.Text)
+		payment("id IN (SELECT payment FROM payment_names WHERE merchant_id = $1 AND name = ?)", "", f.Text)
+		payment("order_reference = ? AND order_reference <> ''", "", f.Text)
+		disbursement("id = ?", "", f.Text)
+		disbursement("external_id = ? AND external_id <> ''", "", f.Text)
+		disbursement("reference = ? AND reference <> ''", "", f.Text)
+		disbursement("order_reference = ? AND order_reference <> ''", "", f.Text)
 	} else {
 		condition, args := "minor = ?", []any{f.Amount.Minor}
 		if f.Amount.Currency != "" {

@@ -60,9 +60,13 @@ func (q *query) and(wanted bool, condition string, args ...any) {
 	q.text += " AND " + condition
 }
 
+// limit ends the query; an order of "" is any.
 func (q *query) limit(order string, max int) {
 	q.args = append(q.args, int64(max))
-	q.text += " ORDER BY " + order + " LIMIT $" + strconv.Itoa(len(q.args))
+	if order != "" {
+		q.text += " ORDER BY " + order
+	}
+	q.text += " LIMIT $" + strconv.Itoa(len(q.args))
 }
 
 func of(table, columns string, m remit.MerchantID) *query {
@@ -70,12 +74,18 @@ func of(table, columns string, m remit.MerchantID) *query {
 }
 
 // page goes through rows in the order of a time and the id, from behind the row
-// of one id, if there is one.
-func (q *query) page(table, at, after string, newest bool, max int) {
-	than, order := ">", at+", id"
+// of one id, if there is one. Few says that the conditions leave only few: they
+// are found by their own index and sorted, since an index in the list's order
+// would be read from one end to the other for them. The + hides it.
+func (q *query) page(table, at, after string, newest, few bool, max int) {
+	than, sign, down := ">", "", ""
 	if newest {
-		than, order = "<", at+" DESC, id DESC"
+		than, down = "<", " DESC"
 	}
+	if few {
+		sign = "+"
+	}
+	order := sign + at + down + ", id" + down
 	q.and(after != "", "("+at+", id) "+than+" (SELECT "+at+", id FROM "+table+" WHERE merchant_id = $1 AND id = ?)", after)
 	q.limit(order, max)
 }
@@ -93,13 +103,15 @@ func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disb
 	q.and(f.Underway, `id IN (SELECT order_key FROM work WHERE merchant_id = $1 AND kind = 'send'
 		UNION ALL SELECT id FROM disbursements WHERE merchant_id = $1 AND stuck = 1)`)
 	q.and(f.Payment != "", "payment = ? AND payment <> ''", string(f.Payment))
-	q.and(f.External != "", `((external_id = ? AND external_id <> '') OR (payment <> '' AND payment IN
-		(SELECT id FROM payments WHERE merchant_id = $1 AND external_id = ?)))`, f.External, f.External)
+	q.and(f.External != "", `id IN (SELECT id FROM disbursements WHERE merchant_id = $1 AND external_id = ? AND external_id <> ''
+		UNION ALL SELECT d.id FROM payments p JOIN disbursements d ON d.merchant_id = $1 AND d.payment = p.id AND d.payment <> ''
+		WHERE p.merchant_id = $1 AND p.external_id = ?)`, f.External, f.External)
 	q.and(f.State != "", "state = ?", string(f.State))
 	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
 	q.and(!f.From.IsZero(), "created >= ?", micros(f.From))
 	q.and(!f.To.IsZero(), "created < ?", micros(f.To))
-	q.page("disbursements", "created", string(f.After), f.Newest, f.Max)
+	few := f.Payment != "" || f.External != "" || f.Underway || f.Stuck || !f.Ended.IsZero()
+	q.page("disbursements", "created", string(f.After), f.Newest, few, f.Max)
 	return all(ctx, s, scanDisbursement, q.text, q.args...)
 }
 
@@ -110,7 +122,7 @@ func (s *Store) Payments(ctx context.Context, f store.PaymentFilter) ([]remit.Pa
 	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
 	q.and(!f.From.IsZero(), "opened >= ?", micros(f.From))
 	q.and(!f.To.IsZero(), "opened < ?", micros(f.To))
-	q.page("payments", "opened", string(f.After), f.Newest, f.Max)
+	q.page("payments", "opened", string(f.After), f.Newest, false, f.Max)
 	return all(ctx, s, scanPayment, q.text, q.args...)
 }
 
@@ -159,6 +171,9 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]store
 	than, order := ">", "seq, n"
 	if f.Newest {
 		than, order = "<", "seq DESC, n DESC"
+	}
+	if f.Subject != "" || f.State == remit.DeliveryDead || f.Underway {
+		order = "+" + order // few: see page
 	}
 	chosen := func(columns string) *query {
 		q := of("deliveries", columns, f.Merchant)

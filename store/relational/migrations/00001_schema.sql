@@ -69,7 +69,7 @@ CREATE TABLE payment_names (
     payment     TEXT NOT NULL,
     PRIMARY KEY (merchant_id, scope, name, payment)
 );
-CREATE INDEX payment_names_name ON payment_names (merchant_id, name);
+CREATE INDEX payment_names_name ON payment_names (merchant_id, name, payment);
 
 CREATE TABLE disbursements (
     minor       BIGINT NOT NULL CHECK (minor > 0),
