@@ -89,7 +89,7 @@ const dayMicros = int64(24 * time.Hour / time.Microsecond)
 var flows = map[store.Flow]struct{ table, at, condition string }{
 	store.FlowIn:   {"payments", "funded", "funded > 0"},
 	store.FlowOut:  {"disbursements", "created", "created > 0"},
-	store.FlowBack: {"disbursements", "created", "ended > 0"},
+	store.FlowBack: {"disbursements", "created", "ended <> 0"},
 }
 
 // Totals adds up money by day.

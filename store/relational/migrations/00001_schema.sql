@@ -120,7 +120,7 @@ CREATE UNIQUE INDEX beneficiaries_digest ON beneficiaries (merchant_id, digest);
 CREATE INDEX disbursements_created ON disbursements (merchant_id, created, id, currency, minor);
 CREATE INDEX disbursements_payouts ON disbursements (merchant_id, created, id) WHERE kind = 'payout';
 CREATE INDEX disbursements_waiting ON disbursements (merchant_id, created, id) WHERE waiting_for <> '';
-CREATE INDEX disbursements_gone ON disbursements (merchant_id, created, id, currency, minor) WHERE ended > 0;
+CREATE INDEX disbursements_gone ON disbursements (merchant_id, created, id, currency, minor, ended) WHERE ended <> 0;
 CREATE INDEX disbursements_ended ON disbursements (merchant_id, ended) WHERE ended > 0;
 CREATE INDEX disbursements_minor ON disbursements (merchant_id, minor, created, id);
 CREATE INDEX disbursements_reference ON disbursements (merchant_id, reference) WHERE reference <> '';

@@ -1,0 +1,128 @@
+package sqlite_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"remit"
+	"remit/money"
+	"remit/store"
+	"remit/store/relational"
+	"remit/store/sqlite"
+)
+
+// noted is a driver that notes what is read.
+type noted struct {
+	relational.Driver
+	read *[]relational.Statement
+}
+
+func (n noted) Read() relational.Tx { return notedTx{n.Driver.Read(), n.read} }
+
+type notedTx struct {
+	relational.Tx
+	read *[]relational.Statement
+}
+
+func (n notedTx) Commit(ctx context.Context, st []relational.Statement) error {
+	*n.read = append(*n.read, st...)
+	return n.Tx.Commit(ctx, st)
+}
+
+// TestEachListingHasItsIndex asks for what people look for, and has the
+// database explain itself: the rows are found by the index that was made for
+// them, so that it takes as long over a million rows as over a thousand.
+func TestEachListingHasItsIndex(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "plan.db")
+	open(t, path, relational.Options{})
+	d, err := sqlite.Driver(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []relational.Statement
+	s := relational.New(noted{d, &read}, relational.Options{})
+	defer s.Close()
+	disbursements := func(f store.Filter) error {
+		f.Merchant, f.Newest, f.Max = "acme", true, 9
+		_, err := s.Disbursements(ctx, f)
+		return err
+	}
+	deliveries := func(f store.DeliveryFilter) error {
+		f.Merchant, f.Newest, f.Max = "acme", true, 9
+		_, err := s.Deliveries(ctx, f)
+		return err
+	}
+	find := func(f store.Search) error {
+		f.Merchant, f.Max = "acme", 9
+		_, _, err := s.Find(ctx, f)
+		return err
+	}
+	now := time.Now()
+	for name, c := range map[string]struct {
+		ask  func() error
+		want string // an index for each table that is read
+	}{
+		"all":      {func() error { return disbursements(store.Filter{}) }, "disbursements_created"},
+		"payouts":  {func() error { return disbursements(store.Filter{Kind: remit.KindPayout}) }, "disbursements_payouts"},
+		"waiting":  {func() error { return disbursements(store.Filter{State: remit.Waiting}) }, "disbursements_waiting"},
+		"failed":   {func() error { return disbursements(store.Filter{State: remit.Failed}) }, "disbursements_gone"},
+		"today":    {func() error { return disbursements(store.Filter{State: remit.Failed, Ended: now}) }, "disbursements_ended"},
+		"stuck":    {func() error { return disbursements(store.Filter{Stuck: true}) }, "disbursements_stuck"},
+		"payment":  {func() error { return disbursements(store.Filter{Payment: "p1"}) }, "disbursements_payment"},
+		"external": {func() error { return disbursements(store.Filter{External: "1"}) }, "disbursements_external payments_external disbursements_payment"},
+		"payments": {func() error {
+			_, err := s.Payments(ctx, store.PaymentFilter{Merchant: "acme", Newest: true, Max: 9})
+			return err
+		}, "payments_opened"},
+		"dead":       {func() error { return deliveries(store.DeliveryFilter{State: remit.DeliveryDead}) }, "deliveries_dead"},
+		"subject":    {func() error { return deliveries(store.DeliveryFilter{Subject: "d1"}) }, "deliveries_subject"},
+		"text":       {func() error { return find(store.Search{Text: "x"}) }, "payments_external payment_names_name payments_order disbursements_external disbursements_reference disbursements_order"},
+		"amount":     {func() error { return find(store.Search{Amount: money.Amount{Minor: 1}}) }, "payments_minor disbursements_minor"},
+		"money in":   {func() error { return totals(ctx, s, store.FlowIn) }, "COVERING INDEX payments_funded"},
+		"money out":  {func() error { return totals(ctx, s, store.FlowOut) }, "COVERING INDEX disbursements_created"},
+		"money back": {func() error { return totals(ctx, s, store.FlowBack) }, "COVERING INDEX disbursements_gone"},
+	} {
+		read = nil
+		if err := c.ask(); err != nil {
+			t.Fatal(err)
+		}
+		plan := explain(ctx, t, d, read)
+		for index := range strings.FieldsSeq(strings.ReplaceAll(c.want, "COVERING INDEX ", "COVERING·INDEX·")) {
+			if index = strings.ReplaceAll(index, "·", " "); !strings.Contains(plan, index+" ") {
+				t.Errorf("%s: %s is not used:\n%s", name, index, plan)
+			}
+		}
+		if strings.Contains(plan, "SCAN") {
+			t.Errorf("%s: a table is read whole:\n%s", name, plan)
+		}
+	}
+}
+
+func totals(ctx context.Context, s store.Store, f store.Flow) error {
+	_, err := s.Totals(ctx, store.TotalsFilter{Merchant: "acme", Flow: f, From: time.Unix(0, 0), To: time.Now()})
+	return err
+}
+
+// explain is how the database answers each statement, a line for each step.
+func explain(ctx context.Context, t *testing.T, d relational.Driver, all []relational.Statement) string {
+	t.Helper()
+	var plan strings.Builder
+	for _, st := range all {
+		tx := d.Read()
+		err := tx.Run(ctx, []relational.Statement{{Text: "EXPLAIN QUERY PLAN " + st.Text, Args: st.Args, Row: func(r relational.Row) error {
+			var id, parent, unused int64
+			var step string
+			err := r.Scan(&id, &parent, &unused, &step)
+			plan.WriteString(step + " \n")
+			return err
+		}}})
+		tx.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return plan.String()
+}
