@@ -85,10 +85,11 @@ func (s *Store) Recent(ctx context.Context, m remit.MerchantID, below int64, max
 const dayMicros = int64(24 * time.Hour / time.Microsecond)
 
 // flows are where the flows are added up, and by which time. Each is answered
-// by an index alone.
+// by an index alone. What keeps rows without the time out is no range: SQLite
+// would begin at that instead of at the time asked for.
 var flows = map[store.Flow]struct{ table, at, condition string }{
-	store.FlowIn:   {"payments", "funded", "funded > 0"},
-	store.FlowOut:  {"disbursements", "created", "created > 0"},
+	store.FlowIn:   {"payments", "funded", "funded <> 0"},
+	store.FlowOut:  {"disbursements", "created", "created <> 0"},
 	store.FlowBack: {"disbursements", "created", "ended <> 0"},
 }
 

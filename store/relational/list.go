@@ -98,7 +98,7 @@ func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disb
 	q.and(f.Kind != remit.KindPayout && f.Kind != "", "kind = ?", string(f.Kind))
 	q.and(f.State == remit.Waiting, "waiting_for <> ''")
 	q.and(f.State == remit.Failed || f.State == remit.Canceled || f.State == remit.Returned, "ended <> 0")
-	q.and(!f.Ended.IsZero(), "ended > 0 AND ended >= ?", micros(f.Ended))
+	q.and(!f.Ended.IsZero(), "ended <> 0 AND ended >= ?", micros(f.Ended))
 	q.and(f.Stuck, "stuck = 1")
 	q.and(f.Underway, `id IN (SELECT order_key FROM work WHERE merchant_id = $1 AND kind = 'send'
 		UNION ALL SELECT id FROM disbursements WHERE merchant_id = $1 AND stuck = 1)`)

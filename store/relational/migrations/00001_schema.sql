@@ -59,7 +59,7 @@ CREATE UNIQUE INDEX payments_external ON payments (merchant_id, external_id);
 CREATE INDEX payments_opened ON payments (merchant_id, opened, id);
 CREATE INDEX payments_order ON payments (merchant_id, order_reference) WHERE order_reference <> '';
 CREATE INDEX payments_minor ON payments (merchant_id, minor, opened, id);
-CREATE INDEX payments_funded ON payments (merchant_id, funded, currency, minor) WHERE funded > 0;
+CREATE INDEX payments_funded ON payments (merchant_id, funded, currency, minor) WHERE funded <> 0;
 
 -- Further names of payments, which several may share.
 CREATE TABLE payment_names (
@@ -121,7 +121,7 @@ CREATE INDEX disbursements_created ON disbursements (merchant_id, created, id, c
 CREATE INDEX disbursements_payouts ON disbursements (merchant_id, created, id) WHERE kind = 'payout';
 CREATE INDEX disbursements_waiting ON disbursements (merchant_id, created, id) WHERE waiting_for <> '';
 CREATE INDEX disbursements_gone ON disbursements (merchant_id, created, id, currency, minor, ended) WHERE ended <> 0;
-CREATE INDEX disbursements_ended ON disbursements (merchant_id, ended) WHERE ended > 0;
+CREATE INDEX disbursements_ended ON disbursements (merchant_id, ended) WHERE ended <> 0;
 CREATE INDEX disbursements_minor ON disbursements (merchant_id, minor, created, id);
 CREATE INDEX disbursements_reference ON disbursements (merchant_id, reference) WHERE reference <> '';
 CREATE INDEX disbursements_order ON disbursements (merchant_id, order_reference) WHERE order_reference <> '';
