@@ -168,16 +168,9 @@ func TestAWebhookIsToldUntilItIsTaken(t *testing.T) {
 // The example for integrators refunds; too much is refused in the provider's
 // words.
 func TestTheNodeExampleRefundsInBritain(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("REMIT_REQUIRE_ALL") == "1" {
-			t.Fatal("node is not installed")
-		}
-		t.Skip("node is not installed")
-	}
 	c := start(t)
 	for amount, want := range map[string]string{"3000": "refund .* of 3000 EUR of payment .*: pending", "12000": "400 Invalid Parameters: amount_in_minor"} {
-		out, err := exec.Command(node, "../../examples/truelayer/refund.mjs", filepath.Join(c.dir, "sandbox.json"), amount).CombinedOutput()
+		out, err := exec.Command(nodeJS(t), "../../examples/truelayer/refund.mjs", filepath.Join(c.dir, "sandbox.json"), amount).CombinedOutput()
 		if !regexp.MustCompile(want).Match(out) || (err == nil) != (amount == "3000") {
 			t.Errorf("%v: %s", err, out)
 		}

@@ -301,15 +301,8 @@ func TestTheReportsAreTheLedger(t *testing.T) {
 
 // The example makes every call, and hears of everything.
 func TestTheExampleOfEachCallRuns(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("REMIT_REQUIRE_ALL") == "1" {
-			t.Fatal("node is not installed")
-		}
-		t.Skip("node is not installed")
-	}
 	c := startAt(t, t.TempDir(), nil)
-	out, err := exec.CommandContext(t.Context(), node, "../../examples/trustly/calls.mjs", filepath.Join(c.dir, "sandbox.json")).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), nodeJS(t), "../../examples/trustly/calls.mjs", filepath.Join(c.dir, "sandbox.json")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -169,16 +168,9 @@ func TestTheShieldIsTheMerchantsChoice(t *testing.T) {
 // The example for integrators refunds, and believes what it is told of it; too
 // much is refused in the provider's words.
 func TestTheNodeExampleHearsOfItsRefund(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("REMIT_REQUIRE_ALL") == "1" {
-			t.Fatal("node is not installed")
-		}
-		t.Skip("node is not installed")
-	}
 	c := start(t)
 	for amount, want := range map[string]string{"7.50": "Refund .*: Partially Refunded", "120.00": "400: 200 Amount exceeds the balance"} {
-		out, err := exec.Command(node, "../../examples/trustlyus/refund.mjs", filepath.Join(c.dir, "sandbox.json"), amount).CombinedOutput()
+		out, err := exec.Command(nodeJS(t), "../../examples/trustlyus/refund.mjs", filepath.Join(c.dir, "sandbox.json"), amount).CombinedOutput()
 		if !regexp.MustCompile(want).Match(out) || (err == nil) != (amount == "7.50") {
 			t.Errorf("%v: %s", err, out)
 		}
