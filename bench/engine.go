@@ -144,7 +144,7 @@ func shops(b *testing.B, n *node.Node, merchants int) [][]string {
 		m := remit.MerchantID(fmt.Sprintf("m%d", i))
 		_, err := n.AddMerchant(b.Context(), m, remit.Settings{})
 		fatal(b, err)
-		wg.Go(func() { names[i], errs[i] = payments(b.Context(), n, m, paymentsOfEach) })
+		wg.Go(func() { names[i], errs[i] = payments(b.Context(), n, speaksTrustly, m, paymentsOfEach) })
 	}
 	wg.Wait()
 	fatal(b, errors.Join(errs...))

@@ -20,7 +20,6 @@ import (
 
 	"remit"
 	"remit/dialect"
-	"remit/dialect/trustly"
 	"remit/internal/clock"
 	"remit/internal/engine"
 	"remit/internal/node"
@@ -38,16 +37,18 @@ const merchantsOverHTTP = 20
 // installation is a store with merchants and payments, and the signed requests
 // that will be sent.
 type installation struct {
+	tongue   tongue
 	dir      string
 	master   []byte
 	store    store.Store
+	early    [][]byte // before the clock starts
 	requests [][]byte
 }
 
 // prepare makes an installation for n refunds. Where life is false nothing is
 // sent to the bank while it is measured.
-func prepare(ctx context.Context, dir string, n int, life bool) (*installation, error) {
-	in := &installation{dir: dir, master: make([]byte, vault.MasterKeyBytes)}
+func prepare(ctx context.Context, t tongue, dir string, n int, life bool) (*installation, error) {
+	in := &installation{tongue: t, dir: dir, master: make([]byte, vault.MasterKeyBytes)}
 	if err := errors.Join(os.MkdirAll(dir, 0o700), fill(in.master)); err != nil {
 		return nil, err
 	}
@@ -68,7 +69,13 @@ func prepare(ctx context.Context, dir string, n int, life bool) (*installation, 
 	if !life {
 		settings.SendWindowMicros = time.Hour.Microseconds()
 	}
-	return in, in.sign(ctx, nd, n, settings)
+	early := t.early * merchantsOverHTTP
+	all, err := in.sign(ctx, nd, early+n, settings)
+	if err != nil {
+		return nil, err
+	}
+	in.early, in.requests = all[:early], all[early:]
+	return in, nil
 }
 
 func fill(b []byte) error { _, err := rand.Read(b); return err }
@@ -76,10 +83,12 @@ func fill(b []byte) error { _, err := rand.Read(b); return err }
 // start makes an engine of our own on a store.
 func start(ctx context.Context, s store.Store, master []byte) (*node.Node, error) {
 	return node.Start(ctx, node.Config{
-		Store: s, MasterKey: master, Dialects: []dialect.Dialect{trustly.Dialect{}}, Rails: []rail.Rail{nowhere{}},
+		Store: s, MasterKey: master, Dialects: []dialect.Dialect{speaksTrustly.dialect, speaksTrueLayer.dialect}, Rails: []rail.Rail{nowhere{}},
 		Clock: clock.New(time.Now, 0, false), Real: time.Now, Rand: rand.Reader, NewID: newID, Caller: webhook.New(webhook.Options{}),
 	})
 }
+
+func newID(remit.MerchantID) string { return strings.ToLower(rand.Text())[:19] }
 
 // nowhere is a rail that is never used.
 type nowhere struct{}
@@ -92,52 +101,61 @@ func (nowhere) Lookup(context.Context, string) (rail.Outcome, error) {
 	return rail.Outcome{}, rail.ErrNotSent
 }
 
-// sign makes the merchants, their payments, and the requests.
-func (in *installation) sign(ctx context.Context, nd *node.Node, n int, settings remit.Settings) error {
-	clients, orders := make([]client, merchantsOverHTTP), make([][]string, merchantsOverHTTP)
+// sign makes the merchants, their payments, and n requests.
+func (in *installation) sign(ctx context.Context, nd *node.Node, n int, settings remit.Settings) ([][]byte, error) {
+	clients, names := make([]client, merchantsOverHTTP), make([][]string, merchantsOverHTTP)
 	each := n/merchantsOverHTTP + 1
 	for i := range clients {
-		var err error
-		if clients[i], err = merchantOf(ctx, nd, remit.MerchantID(fmt.Sprintf("m%d", i)), settings); err != nil {
-			return err
+		m := remit.MerchantID(fmt.Sprintf("m%d", i))
+		if _, err := nd.AddMerchant(ctx, m, settings); err != nil {
+			return nil, err
 		}
-		if orders[i], err = payments(ctx, nd, remit.MerchantID(fmt.Sprintf("m%d", i)), each/refundsOfOne+1); err != nil {
-			return err
+		c, err := nd.Directory.Issue(ctx, m, in.tongue.dialect.Name())
+		if err != nil {
+			return nil, err
+		}
+		if clients[i], err = in.tongue.client(ctx, nd, c); err != nil {
+			return nil, err
+		}
+		if names[i], err = payments(ctx, nd, in.tongue, m, each/refundsOfOne+1); err != nil {
+			return nil, err
 		}
 	}
-	in.requests = make([][]byte, n)
-	errs := make([]error, runtime.GOMAXPROCS(0))
+	requests, errs := make([][]byte, n), make([]error, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for w := range errs {
 		wg.Go(func() {
 			for i := w; i < n && errs[w] == nil; i += len(errs) {
 				m, k := i%merchantsOverHTTP, i/merchantsOverHTTP
-				in.requests[i], errs[w] = sign(clients[m], i, orders[m][k/refundsOfOne])
+				requests[i], errs[w] = clients[m](i, names[m][k/refundsOfOne])
 			}
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return requests, errors.Join(errs...)
 }
 
 // refundsOfOne is how many refunds of 0.01 EUR are made of each payment.
 const refundsOfOne = 4
 
 // payments makes n funded payments of a merchant, and answers their names.
-func payments(ctx context.Context, nd *node.Node, m remit.MerchantID, n int) (names []string, err error) {
+func payments(ctx context.Context, nd *node.Node, t tongue, m remit.MerchantID, n int) (names []string, err error) {
 	account, err := nd.Vault.Seal("FI2112345600000785", engine.AccountBinding(m))
 	if err != nil {
 		return nil, err
 	}
+	open, err := t.dialect.Stage(dialect.Spec{Amount: money.Amount{Minor: 1_000_000, Currency: "EUR"}, State: remit.PaymentFunded})
+	if err != nil {
+		return nil, err
+	}
+	open.Dialect, open.PayerAccount = t.dialect.Name(), account
 	var wg sync.WaitGroup
 	names, errs := make([]string, n), make([]error, n)
 	for i := range n {
-		open := remit.OpenPayment{
-			Head: nd.Engine.Head(m, "operator:bench", ""), Keyed: remit.Keyed{Dialect: "trustly"}, State: remit.PaymentFunded,
-			Amount: money.Amount{Minor: 1_000_000, Currency: "EUR"}, PayerAccount: account,
-		}
+		one := open
+		one.Head = nd.Engine.Head(m, "operator:bench", "")
 		wg.Go(func() {
-			res, err := nd.Engine.Do(ctx, open)
+			res, err := nd.Engine.Do(ctx, one)
 			if errs[i] = err; err == nil {
 				names[i] = res.Payment.ExternalID
 			}
@@ -147,20 +165,32 @@ func payments(ctx context.Context, nd *node.Node, m remit.MerchantID, n int) (na
 	return names, errors.Join(errs...)
 }
 
-// server is a process that serves an installation.
-type server struct {
+// settled waits until every refund has come to its end.
+func (in *installation) settled(ctx context.Context) error {
+	for ctx.Err() == nil {
+		b, err := in.store.Backlog(ctx, time.Now().Add(time.Hour))
+		if err != nil || b.Send == 0 {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+// process serves an installation.
+type process struct {
 	cmd     *exec.Cmd
 	address string
 	ready   time.Duration // from its start to its first word that it listens
 }
 
 // serve starts a server on the installation.
-func (in *installation) serve(ctx context.Context, binary string) (*server, error) {
+func (in *installation) serve(ctx context.Context, binary string) (*process, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{address: l.Addr().String()}
+	s := &process{address: l.Addr().String()}
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
@@ -185,7 +215,7 @@ func (in *installation) serve(ctx context.Context, binary string) (*server, erro
 	return nil, errors.Join(errors.New("the server does not listen"), s.cmd.Process.Kill())
 }
 
-func (s *server) stop() {
+func (s *process) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
 }

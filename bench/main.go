@@ -35,7 +35,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each row is measured; the median counts")
 	flag.DurationVar(&o.seconds, "for", 4*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.refunds, "refunds", 200_000, "how many refunds the server has taken when it is weighed")
-	flag.StringVar(&o.only, "only", "", "http, engine, console or process; empty is all")
+	flag.StringVar(&o.only, "only", "", "http, truelayer, engine, console or process; empty is all")
 	flag.StringVar(&o.write, "write", "bench/README.md", "the page whose tables are written anew; empty writes none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -61,7 +61,7 @@ func run(ctx context.Context, o options) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, options) (string, error)
-	}{{"http", overHTTP}, {"engine", throughEngine}, {"console", pages}, {"process", weigh}}
+	}{{"http", trustlyOverHTTP}, {"truelayer", trueLayerOverHTTP}, {"engine", throughEngine}, {"console", pages}, {"process", weigh}}
 	for _, p := range parts {
 		if o.only != "" && o.only != p.name {
 			continue

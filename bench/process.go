@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,7 +31,7 @@ func weigh(ctx context.Context, o options) (string, error) {
 			}
 		}
 	}
-	in, err := prepare(ctx, filepath.Join(o.dir, "weigh"), o.refunds, true)
+	in, err := prepare(ctx, speaksTrustly, filepath.Join(o.dir, "weigh"), o.refunds, true)
 	if err != nil {
 		return "", err
 	}
@@ -101,4 +102,28 @@ func sandbox(ctx context.Context, binary, dir string) (ready time.Duration, held
 	time.Sleep(idleFor)
 	held, err = resident(cmd.Process.Pid)
 	return ready, held, err
+}
+
+// ticksPerSecond is in what the system tells a process's CPU time.
+const ticksPerSecond = 100
+
+// used is the CPU time that each process has used so far, its own and the
+// system's for it.
+func used(pids [2]int) (took [2]time.Duration, err error) {
+	for i, pid := range pids {
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil {
+			return took, err
+		}
+		_, behind, _ := strings.Cut(string(text), ") ") // the name of the process can hold anything else
+		fields := strings.Fields(behind)
+		for _, f := range fields[11:13] { // utime and stime of proc(5)
+			ticks, err := strconv.ParseInt(f, 10, 64)
+			if err != nil {
+				return took, err
+			}
+			took[i] += time.Duration(ticks) * time.Second / ticksPerSecond
+		}
+	}
+	return took, nil
 }
