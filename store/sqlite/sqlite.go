@@ -24,6 +24,10 @@ import (
 const (
 	readersMax  = 4                // connections that read at a time
 	busyTimeout = 10 * time.Second // to wait for another process that writes
+
+	writerCacheKiB  = 16 << 10 // of pages that the writing connection keeps in memory, at most
+	readerCacheKiB  = 2 << 10  // and each that reads
+	checkpointPages = 8000     // of 4 KiB, that gather in the log before they go into the file
 )
 
 // Store is a store.Store in one SQLite file.
@@ -50,11 +54,12 @@ func Driver(ctx context.Context, path string) (relational.Driver, error) {
 		return nil, err
 	}
 	d := &driver{db: db, writers: make(chan *session, 1), readers: make(chan *session, readersMax)}
-	for pool, begin := range map[chan *session]string{d.writers: "BEGIN IMMEDIATE", d.readers: "BEGIN"} {
-		for range cap(pool) {
-			if err := d.connect(ctx, pool, begin); err != nil {
-				return nil, errors.Join(err, d.Close())
-			}
+	if err := d.connect(ctx, d.writers, "BEGIN IMMEDIATE", writerCacheKiB); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	for range readersMax {
+		if err := d.connect(ctx, d.readers, "BEGIN", readerCacheKiB); err != nil {
+			return nil, errors.Join(err, d.Close())
 		}
 	}
 	return d, nil
@@ -67,6 +72,7 @@ func source(path string) string {
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"temp_store(MEMORY)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
 	}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
 }
@@ -87,7 +93,7 @@ type session struct {
 	stmts map[string]*sql.Stmt
 }
 
-func (d *driver) connect(ctx context.Context, pool chan *session, begin string) error {
+func (d *driver) connect(ctx context.Context, pool chan *session, begin string, cacheKiB int) error {
 	c, err := d.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -95,7 +101,8 @@ func (d *driver) connect(ctx context.Context, pool chan *session, begin string) 
 	s := &session{conn: c, begin: begin, stmts: map[string]*sql.Stmt{}}
 	d.all = append(d.all, s)
 	pool <- s
-	return nil
+	_, err = c.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size = -%d", cacheKiB))
+	return err
 }
 
 func (d *driver) Write() relational.Tx { return &tx{pool: d.writers} }
