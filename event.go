@@ -71,6 +71,9 @@ const (
 	WorkDeliver WorkKind = "deliver" // make a delivery
 )
 
+// WorkKinds are all of them.
+var WorkKinds = []WorkKind{WorkSend, WorkDeliver}
+
 // WorkID names a piece of work within its merchant: the event that caused it,
 // and its place among the work of that event.
 type WorkID struct {

@@ -37,9 +37,9 @@ type Store interface {
 	// Work of one kind and order is leased only when each earlier piece of
 	// them has been tried, done or given up.
 	Claim(ctx context.Context, c Claim) ([]remit.Work, error)
-	// NextDue is when the next piece of work falls due that nobody has leased
-	// at real; false if there is none.
-	NextDue(ctx context.Context, real time.Time) (time.Time, bool, error)
+	// NextDue is when the next piece of work of a kind ("" is every kind)
+	// falls due that nobody has leased at real; false if there is none.
+	NextDue(ctx context.Context, kind remit.WorkKind, real time.Time) (time.Time, bool, error)
 	// Backlog counts the work and the deliveries that wait, and those in need
 	// of a person.
 	Backlog(ctx context.Context, now time.Time) (Backlog, error)

@@ -145,7 +145,7 @@ func (n *Node) Settle(ctx context.Context) (ran int, err error) {
 // NextDue is when something falls due next: a piece of work, or a simulated
 // bank's own doing. False if nothing will.
 func (n *Node) NextDue(ctx context.Context) (next time.Time, any bool, err error) {
-	next, any, err = n.Store.NextDue(ctx, n.cfg.Real())
+	next, any, err = n.Store.NextDue(ctx, "", n.cfg.Real())
 	for _, r := range n.Rails {
 		s, ok := r.(rail.Steerable)
 		if !ok || err != nil {

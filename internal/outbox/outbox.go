@@ -23,8 +23,7 @@ const (
 	// lease that ran out, a clock that was moved.
 	idleWaitMax = time.Second
 	// idleWaitMin keeps a loop from spinning where the store says that
-	// something is due and leases nothing: it is of another kind, or another
-	// process was faster.
+	// something is due and leases nothing: another process was faster.
 	idleWaitMin = 20 * time.Millisecond
 	// failWaitMin is doubled with each failure in a row, up to failWaitMax.
 	failWaitMin = 100 * time.Millisecond
@@ -44,7 +43,7 @@ var ErrEndless = errors.New("outbox: the work does not come to an end")
 // must not be copied.
 type Loop struct {
 	Claim   func(context.Context, store.Claim) ([]remit.Work, error)
-	NextDue func(ctx context.Context, real time.Time) (time.Time, bool, error)
+	NextDue func(ctx context.Context, kind remit.WorkKind, real time.Time) (time.Time, bool, error)
 	// Run carries out one piece and keeps what came of it. Its context ends
 	// with the lease.
 	Run func(context.Context, remit.Work) error
@@ -167,7 +166,7 @@ func (l *Loop) run(ctx context.Context, w remit.Work) error {
 
 // idle is how long it is until something falls due, within bounds.
 func (l *Loop) idle(ctx context.Context) (time.Duration, error) {
-	due, ok, err := l.NextDue(ctx, l.Real())
+	due, ok, err := l.NextDue(ctx, l.Kind, l.Real())
 	if err != nil || !ok {
 		return idleWaitMax, err
 	}

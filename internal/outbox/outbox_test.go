@@ -47,7 +47,7 @@ func (s *table) claim(_ context.Context, c store.Claim) (got []remit.Work, err e
 	return got, nil
 }
 
-func (s *table) nextDue(_ context.Context, real time.Time) (due time.Time, ok bool, err error) {
+func (s *table) nextDue(_ context.Context, _ remit.WorkKind, real time.Time) (due time.Time, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.work {

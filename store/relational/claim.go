@@ -10,21 +10,19 @@ import (
 	"remit/store"
 )
 
-// free is the condition that a piece of work may be leased: nobody has it,
-// and each earlier piece of its kind and order has been tried, or is gone.
-const free = `w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e WHERE e.merchant_id = w.merchant_id
+// free is the condition that a piece of work of a kind may be leased: nobody
+// has it, and each earlier piece of its kind and order has been tried, or is
+// gone.
+const free = `w.kind = $3 AND w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e WHERE e.merchant_id = w.merchant_id
 	AND e.order_key = w.order_key AND e.kind = w.kind AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)))`
-
-// ofKind narrows work to a kind, or to none.
-const ofKind = ` AND (CAST($3 AS TEXT) = '' OR w.kind = $3)`
 
 // firstDue looks, merchant by merchant and without a lock, for the first
 // piece that is free and due. -1 is none.
 const firstDue = `SELECT m.merchant_id, COALESCE((SELECT w.due FROM work w
-	WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ofKind + ` ORDER BY w.due LIMIT 1), -1) FROM merchants m`
+	WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ` ORDER BY w.due LIMIT 1), -1) FROM merchants m`
 
 // claimable are one merchant's pieces to lease.
-var claimable = `SELECT ` + prefixed("w.", workColumns) + ` FROM work w WHERE w.due <= $1 AND ` + free + ofKind + `
+var claimable = `SELECT ` + prefixed("w.", workColumns) + ` FROM work w WHERE w.due <= $1 AND ` + free + `
 	AND w.merchant_id = $4 ORDER BY w.due, w.seq, w.n LIMIT $5`
 
 // forever is later than every time that is kept.
@@ -55,7 +53,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]remit.Work, error) 
 		left -= share
 		claims[i] = Statement{
 			Text: text,
-			Args: []any{micros(c.Now), micros(c.Real), string(c.Kind), string(d.merchant), int64(share)},
+			Args: []any{micros(c.Now), micros(c.Real), string(d.kind), string(d.merchant), int64(share)},
 			Row: func(r Row) error {
 				w, err := scanWork(r)
 				w.Lease, w.Fence = c.Lease, w.Fence+1
@@ -80,31 +78,41 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]remit.Work, error) 
 	return got, nil
 }
 
-// dueAt is the first piece of work of a merchant that is free.
+// dueAt is the first piece of work of a merchant and a kind that is free.
 type dueAt struct {
 	merchant remit.MerchantID
+	kind     remit.WorkKind
 	due      int64
 }
 
-// due finds them, those first whose work has waited longest.
+// due finds them, those first whose work has waited longest. Each kind is
+// looked for by itself: a backlog of one then costs the others nothing.
 func (s *Store) due(ctx context.Context, now, real int64, kind remit.WorkKind) (found []dueAt, err error) {
-	err = s.read(ctx, Statement{Text: firstDue, Args: []any{now, real, string(kind)}, Row: func(r Row) error {
-		var d dueAt
-		err := r.Scan((*string)(&d.merchant), &d.due)
-		if d.due >= 0 {
-			found = append(found, d)
-		}
-		return err
-	}})
-	slices.SortFunc(found, func(a, b dueAt) int {
+	kinds := []remit.WorkKind{kind}
+	if kind == "" {
+		kinds = remit.WorkKinds
+	}
+	var st []Statement
+	for _, k := range kinds {
+		st = append(st, Statement{Text: firstDue, Args: []any{now, real, string(k)}, Row: func(r Row) error {
+			d := dueAt{kind: k}
+			err := r.Scan((*string)(&d.merchant), &d.due)
+			if d.due >= 0 {
+				found = append(found, d)
+			}
+			return err
+		}})
+	}
+	err = s.read(ctx, st...)
+	slices.SortStableFunc(found, func(a, b dueAt) int {
 		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.merchant, b.merchant))
 	})
 	return found, err
 }
 
-// NextDue is when the next piece of work that is free falls due.
-func (s *Store) NextDue(ctx context.Context, real time.Time) (time.Time, bool, error) {
-	found, err := s.due(ctx, forever, micros(real), "")
+// NextDue is when the next piece of work of a kind that is free falls due.
+func (s *Store) NextDue(ctx context.Context, kind remit.WorkKind, real time.Time) (time.Time, bool, error) {
+	found, err := s.due(ctx, forever, micros(real), kind)
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
 	}
