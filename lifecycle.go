@@ -2,6 +2,7 @@ package remit
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"remit/ledger"
@@ -446,8 +447,8 @@ var ErrLost = Errorf(Conflict, "lost", "the work is another's now")
 type MarkSent struct {
 	Head
 	Disbursement DisbursementID
-	Currency     money.Currency // of the disbursement
-	Work         Work           // the claimed sending
+	Rails        []string // that can be called; what leaves over another stays as it is
+	Work         Work     // the claimed sending
 }
 
 // Header is the command's head.
@@ -455,7 +456,7 @@ func (m MarkSent) Header() Head { return m.Head }
 
 // Needs is what the decision looks at.
 func (m MarkSent) Needs() Needs {
-	return Needs{Disbursement: m.Disbursement, Work: []WorkID{m.Work.ID}, Currency: m.Currency}
+	return Needs{Disbursement: m.Disbursement, Work: []WorkID{m.Work.ID}}
 }
 
 // Decide moves an accepted disbursement to sent. One that is sent already is
@@ -473,6 +474,8 @@ func (m MarkSent) Decide(f Facts) (Change, error) {
 	switch {
 	case d.State == Sent && !d.Stuck:
 		x.c.Result.Payment, x.c.Result.Disbursement = f.Payment, &d
+	case d.State == Accepted && !slices.Contains(m.Rails, d.Rail):
+		return Change{}, Errorf(Unavailable, "", "the rail %q of disbursement %s is not configured", d.Rail, d.ID)
 	case d.State != Accepted:
 		x.c.Done = []WorkID{m.Work.ID}
 		x.c.Result.Disbursement = &d

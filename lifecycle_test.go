@@ -159,7 +159,7 @@ func TestCancelLetsGo(t *testing.T) {
 		t.Errorf("got %d available, %+v", available, w.disbursements[d.ID])
 	}
 	// The work that would have sent it finds nothing to do, and ends.
-	c := w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Work: x})
+	c := w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: x})
 	if len(w.work) != 0 || c.Result.Disbursement.State != Canceled {
 		t.Errorf("got %+v; work left %v", c, w.work)
 	}
@@ -181,13 +181,16 @@ func TestSentIsWrittenBeforeARailIsCalled(t *testing.T) {
 	w := newWorld(t)
 	p := w.pay(10_000, PaymentFunded)
 	d := w.refunded(p, 4_000, Accepted)
-	mark := MarkSent{Head: w.head(), Disbursement: d.ID, Currency: "EUR", Work: w.sending(d)}
+	mark := MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: w.sending(d)}
 
 	late := mark
 	late.Work.Fence--
 	if _, err := w.do(late); !errors.Is(err, ErrLost) {
 		t.Errorf("who has lost the lease got %v", err)
 	}
+	strange := mark
+	strange.Rails = []string{"fast"}
+	w.refused(strange, Unavailable, "")
 	if c := w.must(mark); c.Result.Disbursement.State != Sent || c.Result.Payment.ID != p.ID || len(c.Events) != 1 {
 		t.Errorf("got %+v", c)
 	}
@@ -332,7 +335,7 @@ func TestAStuckDisbursementIsNotSentByItself(t *testing.T) {
 	stuck := d
 	stuck.Stuck = true
 	w.disbursements[d.ID] = stuck
-	w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Work: w.sending(d)})
+	w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: w.sending(d)})
 	if len(w.work) != 0 {
 		t.Errorf("work left: %v", w.work)
 	}
@@ -350,7 +353,7 @@ func TestTheWindowCanBeEnded(t *testing.T) {
 			t.Errorf("due %s, want %s", got, w.now)
 		}
 	}
-	w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Work: w.sending(d)})
+	w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: w.sending(d)})
 	w.refused(end, Conflict, ReasonTerminal)
 }
 

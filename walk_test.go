@@ -206,7 +206,7 @@ func (w walk) claimed() (Work, Disbursement) {
 
 func (w walk) markSent() Command {
 	x, d := w.claimed()
-	return MarkSent{Head: w.head(), Disbursement: d.ID, Currency: d.Amount.Currency, Work: x}
+	return MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: x}
 }
 
 func (w walk) outcome() Command {

@@ -365,7 +365,7 @@ func (w *world) refunded(p Payment, minor int64, s State) Disbursement {
 	if s == Accepted {
 		return d
 	}
-	w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Work: w.sending(d)})
+	w.must(MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: w.sending(d)})
 	if s == Settled {
 		x := w.sending(d)
 		w.must(Outcome{Head: w.head(), Disbursement: d.ID, Became: BecameSettled, Work: &x})

@@ -252,7 +252,7 @@ func (w *world) send(d remit.Disbursement) remit.Disbursement {
 	ref := store.WorkRef{Merchant: merchant, ID: id}
 	have, err := w.store.Read(w.t.Context(), store.Wants{Work: []store.WorkRef{ref}})
 	fine(w.t, err)
-	return *w.must(remit.MarkSent{Head: w.head("engine"), Disbursement: d.ID, Work: have.Work[ref]}).Disbursement
+	return *w.must(remit.MarkSent{Head: w.head("engine"), Disbursement: d.ID, Rails: []string{railName}, Work: have.Work[ref]}).Disbursement
 }
 
 // payment finds a payment by its external id, or by its place.

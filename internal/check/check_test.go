@@ -77,7 +77,7 @@ func lived(t *testing.T, path string) *vault.Vault {
 		ref := store.WorkRef{Merchant: "acme", ID: id}
 		have, err := s.Read(t.Context(), store.Wants{Work: []store.WorkRef{ref}})
 		must(t, err)
-		do(remit.MarkSent{Head: head(), Disbursement: d.ID, Currency: "EUR", Work: have.Work[ref]})
+		do(remit.MarkSent{Head: head(), Disbursement: d.ID, Rails: []string{"bank"}, Work: have.Work[ref]})
 		return d
 	}
 	became := func(d remit.Disbursement, what remit.Became) remit.Disbursement {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"remit"
 	"remit/internal/vault"
 	"remit/rail"
-	"remit/store"
 )
 
 // What became of an instruction is asked again after these times, on the
@@ -56,24 +57,15 @@ func (e *Engine) Run(ctx context.Context, w remit.Work) error {
 // rail may have it is committed first. After that the same instruction is
 // handed over again only if the rail certainly never had it.
 func (e *Engine) send(ctx context.Context, w remit.Work) error {
-	ref := store.DisbursementRef{Merchant: w.Merchant, ID: remit.DisbursementID(w.Subject)}
-	have, err := e.cfg.Store.Read(ctx, store.Wants{Disbursements: []store.DisbursementRef{ref}})
-	if err != nil {
-		return err
-	}
-	d, ok := have.Disbursements[ref]
-	if !ok {
-		return fmt.Errorf("work %s of %s sends %s, which is not there", w.ID, w.Merchant, w.Subject)
-	}
-	r, ok := e.cfg.Rails[d.Rail]
-	if !ok {
-		return fmt.Errorf("disbursement %s leaves over %q, which is not configured", d.ID, d.Rail)
-	}
 	res, err := e.Do(ctx, remit.MarkSent{
-		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Disbursement: d.ID, Currency: d.Amount.Currency, Work: w,
+		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Disbursement: remit.DisbursementID(w.Subject), Rails: slices.Collect(maps.Keys(e.cfg.Rails)), Work: w,
 	})
 	if err != nil || res.Disbursement.State != remit.Sent {
 		return err
+	}
+	r, ok := e.cfg.Rails[res.Disbursement.Rail]
+	if !ok {
+		return fmt.Errorf("disbursement %s was sent over %q, which is not configured any more", res.Disbursement.ID, res.Disbursement.Rail)
 	}
 	e.cfg.Hook(PointMarked)
 	out, err := e.handOver(ctx, r, *res.Disbursement, res.Payment, res.Changed)

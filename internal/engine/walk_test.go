@@ -166,7 +166,7 @@ func (k *walker) work(ctx context.Context, h remit.Head, id remit.DisbursementID
 		}
 	}
 	if d.State == remit.Accepted || k.rnd.IntN(4) == 0 {
-		return remit.MarkSent{Head: h, Disbursement: id, Currency: "EUR", Work: work}, nil
+		return remit.MarkSent{Head: h, Disbursement: id, Rails: []string{"bank"}, Work: work}, nil
 	}
 	o := remit.Outcome{Head: h, Disbursement: id, Currency: "EUR", Reason: remit.ReasonAccountClosed, Again: time.Minute}
 	o.Became = pick(k.rnd, []remit.Became{remit.BecameSettled, remit.BecameSettled, remit.BecameRefused, remit.BecameReturned,

@@ -152,7 +152,7 @@ func Live(ctx context.Context, s store.Store, n int, between func(group int)) er
 		var sent, settled []remit.Command
 		for i, w := range work {
 			h := remit.Head{ID: mint(1_000_000 + g*GroupSize + i), Merchant: w.Merchant, Actor: "engine", Evidence: "send"}
-			sent = append(sent, remit.MarkSent{Head: h, Disbursement: remit.DisbursementID(w.Subject), Currency: "EUR", Work: w})
+			sent = append(sent, remit.MarkSent{Head: h, Disbursement: remit.DisbursementID(w.Subject), Rails: []string{"simulator"}, Work: w})
 			h = remit.Head{ID: mint(2_000_000 + g*GroupSize + i), Merchant: w.Merchant, Actor: "rail:simulator", Evidence: "statement line"}
 			settled = append(settled, remit.Outcome{Head: h, Disbursement: remit.DisbursementID(w.Subject), Currency: "EUR", Became: remit.BecameSettled, Work: &w})
 		}
