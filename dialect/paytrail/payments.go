@@ -238,9 +238,12 @@ func (c *paymentsCall) urls(v json.RawMessage, name string, required bool) (u ur
 		return u
 	}
 	sandbox := c.who.Settings.On(remit.SwitchSandbox)
-	for part, into := range map[string]*string{"success": &u.Success, "cancel": &u.Cancel} {
-		*into = readText(members[part]).is
-		c.complain(!callable(*into, callbackBytesMax, sandbox), name+"."+part+" is an https URL")
+	for _, part := range []struct {
+		name string
+		into *string
+	}{{"success", &u.Success}, {"cancel", &u.Cancel}} {
+		*part.into = readText(members[part.name]).is
+		c.complain(!callable(*part.into, callbackBytesMax, sandbox), name+"."+part.name+" is an https URL")
 	}
 	return u
 }
