@@ -101,6 +101,9 @@ const (
 	ReasonPaymentGone    Reason = "payment_failed"
 )
 
+// ReasonExpired is why a payment failed that nobody finished in time.
+const ReasonExpired Reason = "expired"
+
 // Error is the one error that crosses a package boundary on purpose.
 type Error struct {
 	Code   Code

@@ -69,13 +69,15 @@ type WorkKind string
 const (
 	WorkSend    WorkKind = "send"    // hand a disbursement to its rail, or ask what became of it
 	WorkDeliver WorkKind = "deliver" // make a delivery
+	WorkExpire  WorkKind = "expire"  // end a payment that nobody has finished
 )
 
 // WorkKinds are all of them.
-var WorkKinds = []WorkKind{WorkSend, WorkDeliver}
+var WorkKinds = []WorkKind{WorkSend, WorkDeliver, WorkExpire}
 
 // WorkID names a piece of work within its merchant: the event that caused it,
-// and its place among the work of that event.
+// and its place among the work of that event. Deliveries begin at 1; 0 is what
+// the event causes besides: a sending, a timer.
 type WorkID struct {
 	Seq int64
 	N   int64
@@ -91,7 +93,7 @@ type Work struct {
 	Merchant MerchantID
 	ID       WorkID
 	Kind     WorkKind
-	Subject  string    // of WorkSend the disbursement; of WorkDeliver what the delivery tells of
+	Subject  string    // of WorkSend the disbursement, of WorkExpire the payment; of WorkDeliver what the delivery tells of
 	Order    string    // work of one order is first tried in the order of its ids
 	Due      time.Time // of the business clock
 	Lease    time.Time // of the real clock: until then it is somebody's

@@ -30,6 +30,9 @@ type OpenPayment struct {
 	PayerName       Sealed
 	Attributes      PaymentAttributes
 	Details         string // see Payment.Details
+	// Expires is after how long the payment fails unless somebody has finished
+	// it: see Expire. 0 is never.
+	Expires time.Duration
 
 	// Of, where it is set, is the payment whose payer pays this one too, from
 	// the same account: the oldest of those that have the name. ExternalID is
@@ -175,8 +178,14 @@ func (o OpenPayment) decide(f Facts) (Change, error) {
 		p.Names = append(p.Names[:len(p.Names):len(p.Names)], Name{n.Scope, text})
 	}
 	x.event(string(p.ID), string(PaymentOpened))
+	opened := x.c.Merchant.Seq
 	for _, next := range paymentPaths[o.State] {
 		x.movePayment(&p, next)
+	}
+	if o.Expires > 0 && p.unfinished() {
+		x.c.Work = []Work{{
+			Merchant: p.Merchant, ID: WorkID{Seq: opened}, Kind: WorkExpire, Subject: string(p.ID), Order: string(p.ID), Due: f.Now.Add(o.Expires),
+		}}
 	}
 	x.c.Payments = []Payment{p}
 	x.c.Result.Payment = &p
@@ -256,25 +265,70 @@ func (m MovePayment) decide(f Facts) (Change, error) {
 		return Change{}, Errorf(Conflict, ReasonTerminal, "a payment that is %s cannot become %s", p.State, m.To)
 	}
 	x.movePayment(&p, m.To)
-	source := BalanceAccount(p.Merchant, p.Amount.Currency)
-	available := f.available(source)
-	if m.To == PaymentFunded {
+	x.settleWaiting(&p)
+	x.keepPayment(p)
+	return x.c, nil
+}
+
+// settleWaiting settles what becomes of the refunds that wait for a payment
+// which has moved: they are accepted once its money is there, and fail when it
+// never will be.
+func (x *draft) settleWaiting(p *Payment) {
+	available := x.f.available(BalanceAccount(p.Merchant, p.Amount.Currency))
+	if p.State == PaymentFunded {
 		available += p.Amount.Minor
 	}
-	for _, d := range f.Waiting {
+	for _, d := range x.f.Waiting {
 		switch {
 		case p.gone():
-			x.fail(&p, &d, Failed, ReasonPaymentGone)
-		case m.To != PaymentFunded:
+			x.fail(p, &d, Failed, ReasonPaymentGone)
+		case p.State != PaymentFunded:
 			continue
 		case available >= d.Amount.Minor:
-			x.accept(&p, &d)
+			x.accept(p, &d)
 			available -= d.Amount.Minor
 		default:
-			x.fail(&p, &d, Failed, ReasonShort)
+			x.fail(p, &d, Failed, ReasonShort)
 		}
 		x.c.Disbursements = append(x.c.Disbursements, d)
 	}
+}
+
+// Expire is a command that ends a payment whose time is up: one to which the
+// payer has not agreed, or, where it lapses, one whose money is not there. It
+// fails, with ReasonExpired.
+type Expire struct {
+	Head
+	Payment PaymentID
+	Work    Work // the claimed timer
+}
+
+// Header is the command's head.
+func (e Expire) Header() Head { return e.Head }
+
+// Needs is what the decision looks at.
+func (e Expire) Needs() Needs {
+	return Needs{Payment: e.Payment, Waiting: true, Work: []WorkID{e.Work.ID}, NoBooks: true}
+}
+
+// Decide fails the payment. One that was finished, or has ended, is left as it
+// is, and nothing has happened.
+func (e Expire) Decide(f Facts) (Change, error) {
+	if f.lost(e.Work) {
+		return Change{}, ErrLost
+	}
+	if f.Payment == nil {
+		return Change{}, Errorf(NotFound, "", "there is no such payment")
+	}
+	p := *f.Payment
+	x := begin(f, e.Head)
+	x.c.Done = []WorkID{e.Work.ID}
+	if !p.unfinished() {
+		return x.c, nil
+	}
+	p.Reason = ReasonExpired
+	x.movePayment(&p, PaymentFailed)
+	x.settleWaiting(&p)
 	x.keepPayment(p)
 	return x.c, nil
 }

@@ -36,6 +36,7 @@ type Payment struct {
 	Names      []Name // further ones
 	Amount     money.Amount
 	State      PaymentState
+	Reason     Reason // of PaymentFailed, where we know it
 
 	// What was given back, kept in step with the disbursements by the
 	// transaction that changes them.
@@ -64,10 +65,16 @@ type Payment struct {
 type PaymentAttributes struct {
 	EndUserID    string `json:"end_user_id,omitempty"`   // the merchant's own id of the payer
 	SingleRefund bool   `json:"single_refund,omitempty"` // only one refund can be made of it
+	Lapses       bool   `json:"lapses,omitempty"`        // it expires even after the payer has agreed, until its money is there
 }
 
 // Left is what may still be refunded, in minor units.
 func (p Payment) Left() int64 { return p.Amount.Minor - p.RefundedMinor }
+
+// unfinished tells whether the payment is one that ends when its time is up.
+func (p Payment) unfinished() bool {
+	return p.State == PaymentOpened || (p.State == PaymentAuthorized && p.Attributes.Lapses)
+}
 
 // gone tells whether the payment's money will never be ours.
 func (p Payment) gone() bool {

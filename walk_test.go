@@ -34,7 +34,7 @@ func TestNoWalkBreaksTheBooks(t *testing.T) {
 			t.Fatalf("REMIT_WALKS: %v", err)
 		}
 	}
-	reached, ran := map[string]bool{}, 0
+	reached, ran, expired := map[string]bool{}, 0, 0
 	for seed := range n {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			w := walk{newWorld(t), rand.New(rand.NewPCG(uint64(seed), 0))}
@@ -47,6 +47,11 @@ func TestNoWalkBreaksTheBooks(t *testing.T) {
 			for _, e := range w.events {
 				reached[e.Kind] = true
 			}
+			for _, p := range w.payments {
+				if p.Reason == ReasonExpired {
+					expired++
+				}
+			}
 		})
 	}
 	// A walk that never gets anywhere shows nothing.
@@ -55,6 +60,9 @@ func TestNoWalkBreaksTheBooks(t *testing.T) {
 		if ran >= walks && !reached[kind] {
 			t.Errorf("no walk came to %s", kind)
 		}
+	}
+	if ran >= walks && expired == 0 {
+		t.Error("no payment expired on any walk")
 	}
 }
 
@@ -71,7 +79,7 @@ func (w walk) step() {
 	steps := []func() Command{
 		w.openPayment, w.movePayment, w.movePayment, w.aRefund, w.aRefund, w.aRefund, w.cancel,
 		w.markSent, w.markSent, w.outcome, w.outcome, w.topUp, w.endWindow, w.askAgain, w.settings,
-		w.register, w.payout, w.payout, w.proceed,
+		w.register, w.payout, w.payout, w.proceed, w.expire,
 	}
 	w.do(steps[w.rnd.IntN(len(steps))]())
 	// Somebody claims a piece of work now and then, also a piece that another has.
@@ -122,6 +130,9 @@ func (w walk) openPayment() Command {
 		o.Attributes.SingleRefund = true
 	case 4:
 		o.Portions = []Portion{{Name: "a", Minor: o.Amount.Minor / 2}, {Name: "b", Minor: o.Amount.Minor - o.Amount.Minor/2}}
+	case 6:
+		o.Expires, o.Attributes.Lapses = time.Hour, w.chance(2)
+		o.State = pick(w, []PaymentState{PaymentOpened, PaymentOpened, PaymentAuthorized, PaymentFunded})
 	case 5:
 		o.Names, o.Further = []Name{{"order", "7"}}, []NewName{{"long", LongNumber}} // a name that several share
 	}
@@ -195,17 +206,30 @@ func (w walk) cancel() Command {
 	return Cancel{Head: w.head(), Disbursement: w.disbursement().ID, Reason: ReasonAborted}
 }
 
-// claimed is a piece of work as somebody claimed it, now and then too long ago.
-func (w walk) claimed() (Work, Disbursement) {
-	x := w.work[pick(w, w.workIDs())]
+// claimed is a piece of work of a kind as somebody claimed it, now and then too
+// long ago.
+func (w walk) claimed(kind WorkKind) Work {
+	ids := slices.DeleteFunc(w.workIDs(), func(id WorkID) bool { return w.work[id].Kind != kind })
+	x := w.work[pick(w, ids)]
 	if w.chance(5) {
 		x.Fence--
 	}
+	return x
+}
+
+// sendingOf is a claimed sending, with what it sends.
+func (w walk) sendingOf() (Work, Disbursement) {
+	x := w.claimed(WorkSend)
 	return x, w.disbursements[DisbursementID(x.Subject)]
 }
 
+func (w walk) expire() Command {
+	x := w.claimed(WorkExpire)
+	return Expire{Head: w.head(), Payment: PaymentID(x.Subject), Work: x}
+}
+
 func (w walk) markSent() Command {
-	x, d := w.claimed()
+	x, d := w.sendingOf()
 	return MarkSent{Head: w.head(), Disbursement: d.ID, Rails: []string{"slow"}, Work: x}
 }
 
@@ -215,7 +239,7 @@ func (w walk) outcome() Command {
 		Became: pick(w, []Became{BecameSettled, BecameSettled, BecameRefused, BecameReturned, BecamePending, BecameUnknown, BecameStuck, BecameNotSent}),
 	}
 	if w.chance(2) {
-		x, d := w.claimed()
+		x, d := w.sendingOf()
 		o.Work, o.Disbursement, o.Currency = &x, d.ID, d.Amount.Currency
 	}
 	return o

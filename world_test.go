@@ -31,6 +31,7 @@ type world struct {
 	events        []Event
 	books         ledger.Books
 	stands        map[string]string // subject → the state that its events have brought it to
+	timed         map[string]bool   // payments that are to end by themselves
 	ids           int
 }
 
@@ -38,7 +39,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), merchant: Merchant{ID: "acme"},
 		payments: map[PaymentID]Payment{}, disbursements: map[DisbursementID]Disbursement{}, answers: map[KeyRef]Answer{}, beneficiaries: map[BeneficiaryID]Beneficiary{},
-		work: map[WorkID]Work{}, deliveries: map[WorkID]Delivery{}, books: ledger.Books{}, stands: map[string]string{},
+		work: map[WorkID]Work{}, deliveries: map[WorkID]Delivery{}, books: ledger.Books{}, stands: map[string]string{}, timed: map[string]bool{},
 	}
 }
 
@@ -186,6 +187,9 @@ func (w *world) keep(c Change) {
 	}
 	for _, x := range c.Work {
 		w.work[x.ID] = x
+		if x.Kind == WorkExpire {
+			w.timed[x.Subject] = true
+		}
 	}
 	for _, id := range c.Done {
 		delete(w.work, id)
@@ -275,8 +279,9 @@ func (w *world) checkDisbursements() {
 	}
 }
 
-// checkPayments: the counters of each payment are those of its refunds, and
-// no payment gives back more than it brought.
+// checkPayments: the counters of each payment are those of its refunds, no
+// payment gives back more than it brought, and one that is to end by itself has
+// the work that ends it.
 func (w *world) checkPayments() {
 	w.t.Helper()
 	for _, p := range w.payments {
@@ -312,6 +317,12 @@ func (w *world) checkPayments() {
 		}
 		if got := w.stands[string(p.ID)]; got != string(p.State) {
 			w.t.Fatalf("%s is %s, and its events say %s", p.ID, p.State, got)
+		}
+		if x := w.timer(p); w.timed[string(p.ID)] && p.unfinished() && x.Kind == "" {
+			w.t.Fatalf("%s is %s, and nothing is there that will end it", p.ID, p.State)
+		}
+		if p.Reason == ReasonExpired && (p.State != PaymentFailed || !w.timed[string(p.ID)] || !p.Funded.IsZero()) {
+			w.t.Fatalf("%s is %s, and has expired", p.ID, p.State)
 		}
 	}
 }
@@ -371,6 +382,16 @@ func (w *world) refunded(p Payment, minor int64, s State) Disbursement {
 		w.must(Outcome{Head: w.head(), Disbursement: d.ID, Became: BecameSettled, Work: &x})
 	}
 	return w.disbursements[d.ID]
+}
+
+// timer is the work that ends p.
+func (w *world) timer(p Payment) Work {
+	for _, x := range w.work {
+		if x.Kind == WorkExpire && x.Subject == string(p.ID) {
+			return x
+		}
+	}
+	return Work{}
 }
 
 // sending is the work that sends d.

@@ -235,11 +235,11 @@ type Claim struct {
 
 // Backlog is how much waits.
 type Backlog struct {
-	Send, Deliver int64 // pieces of work
-	Due           int64 // of both, those that are due
-	OldestDue     time.Time
-	Dead          int64 // deliveries given up
-	Stuck         int64 // disbursements that nobody could tell about
+	Send, Deliver, Expire int64 // pieces of work, by kind
+	Due                   int64 // of all of them, those that are due
+	OldestDue             time.Time
+	Dead                  int64 // deliveries given up
+	Stuck                 int64 // disbursements that nobody could tell about
 }
 
 // Filter chooses disbursements of one merchant. Members that are empty choose

@@ -126,7 +126,8 @@ func (in *installation) audit(asks []*ask) {
 
 // Nothing acknowledged is lost, and nothing is paid twice, however often the
 // servers and the bank are killed (SIGKILL) under load: one hot payment that
-// two hundred callers want the whole of, one hot merchant, and others.
+// two hundred callers want the whole of, one hot merchant, and others. Payments
+// that nobody pays meanwhile expire, each once.
 func TestKilledAtRandomUnderLoad(t *testing.T) {
 	t.Parallel()
 	kills := 12
@@ -135,6 +136,7 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	}
 	eachStore(t, func(t *testing.T, dsn string, servers int) {
 		in := install(t, dsn, servers, "acme", "globex")
+		unpaid := in.abandoned("acme", 40, 100*time.Millisecond)
 		hot := in.deposits("acme", 1, 100_00)
 		asks := in.asks(1, "acme", hot, 200, "1.00")
 		rnd := rand.New(rand.NewPCG(uint64(servers), 1))
@@ -173,6 +175,7 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 		if accepted != 100 {
 			t.Errorf("%d refunds of 1.00 were accepted of a payment of 100.00", accepted)
 		}
+		in.expired(unpaid)
 		in.audit(asks)
 		t.Logf("%d kills", kills)
 	})

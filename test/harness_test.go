@@ -275,6 +275,52 @@ func (in *installation) deposits(m remit.MerchantID, n int, minor int64) (ids []
 	return ids
 }
 
+// abandoned opens n payments that nobody will pay, and that expire one after
+// another, step apart.
+func (in *installation) abandoned(m remit.MerchantID, n int, step time.Duration) (refs []store.PaymentRef) {
+	in.t.Helper()
+	in.inside(func(nd *node.Node) {
+		for i := range n {
+			res, err := nd.Engine.Do(in.t.Context(), remit.OpenPayment{
+				Head: nd.Engine.Head(m, "operator:test", ""), Keyed: remit.Keyed{Dialect: "trustly"}, State: remit.PaymentOpened,
+				Amount: money.Amount{Minor: 1, Currency: "EUR"}, Expires: time.Duration(i+1) * step,
+			})
+			must(in.t, err)
+			refs = append(refs, store.PaymentRef{Merchant: m, ID: res.Payment.ID})
+		}
+	})
+	return refs
+}
+
+// expired waits until payments have expired, and holds each to having done so
+// once.
+func (in *installation) expired(refs []store.PaymentRef) {
+	in.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		have, err := in.store.Read(in.t.Context(), store.Wants{Payments: refs})
+		must(in.t, err)
+		open := 0
+		for _, p := range have.Payments {
+			if p.State == remit.PaymentOpened {
+				open++
+			}
+		}
+		if open == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			in.t.Fatalf("%d of %d payments did not expire in %s", open, len(refs), patience)
+		}
+	}
+	for _, ref := range refs {
+		events, err := in.store.Events(in.t.Context(), ref.Merchant, string(ref.ID))
+		must(in.t, err)
+		if len(events) != 2 || events[1].Kind != string(remit.PaymentFailed) {
+			in.t.Errorf("payment %s: %+v, want that it was opened and failed", ref.ID, events)
+		}
+	}
+}
+
 // come waits until nothing is on its way any more.
 func (in *installation) come() []remit.Disbursement {
 	in.t.Helper()

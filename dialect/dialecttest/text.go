@@ -214,6 +214,9 @@ func (w *sheet) open(o *dialect.Open) {
 	}
 	w.some("details", o.Details)
 	w.some("notify", o.NotificationURL)
+	if o.Expires > 0 {
+		w.line("expires", "after %s", o.Expires)
+	}
 	w.keyed(o.Keyed, o.Content)
 	w.faults(o.Faults)
 }

@@ -212,7 +212,7 @@ var ends = map[string]remit.Became{
 //	refuse|return N REASON
 //	cancel N
 //	proceed N [ACCOUNT]                           what it waited for has come
-//	pass DURATION
+//	pass DURATION                                 and payments whose time is up end
 func (w *world) happen(words []string, add func(name, text string)) {
 	w.t.Helper()
 	if len(words) < 2 {
@@ -236,10 +236,23 @@ func (w *world) happen(words []string, add func(name, text string)) {
 		d, err := time.ParseDuration(what)
 		fine(w.t, err)
 		w.now = w.now.Add(d)
+		w.runTimers()
 	default:
 		w.t.Fatalf("happens: there is no %q", verb)
 	}
 	w.tell(add)
+}
+
+// runTimers ends the payments whose time is up.
+func (w *world) runTimers() {
+	w.t.Helper()
+	timers, err := w.store.Claim(w.t.Context(), store.Claim{
+		Now: w.now, Real: w.now, Lease: w.now.Add(time.Minute), Max: dialect.QueryMax, Kind: remit.WorkExpire,
+	})
+	fine(w.t, err)
+	for _, x := range timers {
+		fine(w.t, w.engine.Run(w.t.Context(), x))
+	}
 }
 
 // send hands an accepted disbursement to its rail, by our books.

@@ -68,6 +68,7 @@ func decodePayment(c *call) (dialect.Operation, error) {
 	o := c.readBody()
 	p := &dialect.Open{OpenPayment: remit.OpenPayment{
 		State: remit.PaymentOpened, Naming: remit.UUID, Further: []remit.NewName{{Scope: scopeSource, Naming: remit.UUID}},
+		Expires: authorizeWithin,
 	}}
 	p.Keyed, p.Content = c.keyed()
 	minor, given := o.minor("amount_in_minor")
@@ -287,6 +288,8 @@ func failedAt(p remit.Payment, d paymentDetails) (stage, reason string) {
 	switch {
 	case d.Failure != "":
 		reason = d.Failure
+	case p.Reason == remit.ReasonExpired:
+		reason = "expired"
 	case p.State == remit.PaymentCanceled:
 		reason = "canceled"
 	case p.State == remit.PaymentReversed:

@@ -25,6 +25,9 @@ const (
 	metadataValueMax  = 500 // in characters
 	tokenLife         = time.Hour
 	resourceTokenLife = 15 * time.Minute
+	// authorizeWithin is how long a payer has: as long as the payment's own
+	// token is good. The provider publishes no time. (D25)
+	authorizeWithin = resourceTokenLife
 	// keyRemembered is how long an Idempotency-Key is bound to its answer.
 	// docs/spec/truelayer.md#10-idempotency, 10.4.
 	keyRemembered = 30 * 24 * time.Hour

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"remit"
 	"remit/dialect"
@@ -50,6 +51,11 @@ func (c *call) hosted(f *faults) hosted {
 	return h
 }
 
+// abandonedAfter is when an order counts as given up on which nobody has
+// acted: the longest time that the documents name. (D28)
+// docs/spec/trustly-eu.md#53-types.
+const abandonedAfter = 30 * time.Minute
+
 // order opens it: a payment of which the amount may still be said, or that
 // has none.
 func (c *call) order(h hosted, amount money.Amount, f faults) dialect.Operation {
@@ -58,7 +64,7 @@ func (c *call) order(h hosted, amount money.Amount, f faults) dialect.Operation 
 			Keyed: c.keyed(), Naming: remit.Number, Further: []remit.NewName{{Scope: scopeAccount, Naming: remit.Number}},
 			Amount: amount, Later: amount.Minor == 0, State: remit.PaymentOpened,
 			NotificationURL: h.notify, OrderReference: h.message, OrderOnce: true, EndUser: h.endUser,
-			Attributes: remit.PaymentAttributes{EndUserID: h.endUser}, Details: h.details.String(), Faults: f,
+			Attributes: remit.PaymentAttributes{EndUserID: h.endUser}, Details: h.details.String(), Expires: abandonedAfter, Faults: f,
 		},
 		Content: c.content(),
 	}}
@@ -216,7 +222,11 @@ func (v *visit) Encode(_ dialect.Signer, r remit.Result, err error) dialect.Resp
 	if v.form != nil && to != "" {
 		return page.Redirect(to)
 	}
-	return page.Page{Title: "Thank you", Lead: outcomes[r.Payment.State], Link: to, Says: "Back to the shop"}.Answer(http.StatusOK)
+	done := page.Page{Title: "Thank you", Lead: outcomes[r.Payment.State], Link: to, Says: "Back to the shop"}
+	if r.Payment.Reason == remit.ReasonExpired {
+		done.Title, done.Lead = "This order is over", "Nobody acted on it in time."
+	}
+	return done.Answer(http.StatusOK)
 }
 
 // outcomes is what a page says of an order on which somebody has acted.

@@ -180,9 +180,9 @@ func answerOne(c *call, r remit.Result) any {
 	var t transaction
 	switch {
 	case r.Disbursement != nil:
-		t = c.shop().ofDisbursement(*r.Disbursement, r.Payment, c.r.At)
+		t = c.shop().ofDisbursement(*r.Disbursement, r.Payment)
 	case r.Payment != nil:
-		t = c.shop().ofPayment(*r.Payment, c.r.At)
+		t = c.shop().ofPayment(*r.Payment)
 	}
 	return map[string]transaction{"transaction": t}
 }

@@ -43,7 +43,8 @@ func decodePreauth(c *call) (dialect.Operation, error) {
 			return o, invalid("amount", "An amount is required")
 		}
 		d := a.child(typePreauth, c.ip())
-		d.Ceiling, d.Expires = o.Amount.Minor, c.r.At.Add(time.Duration(hours)*time.Hour).UnixMilli()
+		o.Expires, o.Attributes.Lapses = time.Duration(hours)*time.Hour, true
+		d.Ceiling, d.Expires = o.Amount.Minor, c.r.At.Add(o.Expires).UnixMilli()
 		o.Amount.Minor, o.Later, o.Details = 0, true, d.text()
 		return o, nil
 	})

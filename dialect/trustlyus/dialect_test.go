@@ -84,7 +84,7 @@ func TestMoneyAddsUpInEveryState(t *testing.T) {
 		{remit.PaymentFailed, 0, "Denied 0.00 0.00 0.00 0.00 0.00"},
 		{remit.PaymentCanceled, 0, "Canceled 0.00 0.00 0.00 0.00 0.00"},
 	} {
-		x := shop{}.ofPayment(remit.Payment{State: c.state, Amount: amount, RefundedMinor: c.refunded}, start)
+		x := shop{}.ofPayment(remit.Payment{State: c.state, Amount: amount, RefundedMinor: c.refunded})
 		got := strings.Join([]string{x.StatusMessage, x.Pending, x.Paid, x.Refunded, x.Reversed, x.Balance}, " ")
 		if got != c.want {
 			t.Errorf("%s: got %s, want %s", c.state, got, c.want)
@@ -104,7 +104,7 @@ func TestMoneyAddsUpInEveryState(t *testing.T) {
 		{remit.Canceled, remit.ReasonAborted, "Canceled 0.00 0.00 0.00 0.00 0.00"},
 		{remit.Returned, remit.ReasonAccountClosed, "Reversed 0.00 25.00 0.00 25.00 0.00"},
 	} {
-		x := shop{}.ofDisbursement(remit.Disbursement{State: c.state, Reason: c.reason, Amount: amount}, nil, start)
+		x := shop{}.ofDisbursement(remit.Disbursement{State: c.state, Reason: c.reason, Amount: amount}, nil)
 		got := strings.Join([]string{x.StatusMessage, x.Pending, x.Paid, x.Refunded, x.Reversed, x.Balance}, " ")
 		if got != c.want {
 			t.Errorf("%s: got %s, want %s", c.state, got, c.want)

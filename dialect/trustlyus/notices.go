@@ -27,6 +27,7 @@ const (
 	eventCancel    = "Cancel"
 	eventDeny      = "Deny"
 	eventFail      = "Fail"
+	eventExpire    = "Expire"
 )
 
 // events are the types that a status is told by; the others are told by none.
@@ -34,6 +35,7 @@ const (
 var events = map[int]string{
 	statusAuthorized: eventAuthorize, statusProcessed: eventProcess, statusCompleted: eventComplete, statusReversed: eventReverse,
 	statusCanceled: eventCancel, statusVoided: eventCancel, statusDenied: eventDeny, statusFailed: eventFail,
+	statusExpired: eventExpire,
 }
 
 // Settings of a merchant's events.
@@ -51,19 +53,19 @@ func (Dialect) Notices(o dialect.Occurrence) []remit.Notice {
 	case !remit.IsState(o.Event.Kind):
 		return nil
 	case d != nil:
-		t := w.ofDisbursement(*d, p, o.Event.At)
+		t := w.ofDisbursement(*d, p)
 		all := told(o, t, events[t.Status], d.NotificationURL, failureCode(*d))
 		if p == nil || d.State != remit.Settled {
 			return all
 		}
-		if t = w.ofPayment(*p, o.Event.At); t.Status == statusPartly || t.Status == statusRefunded {
+		if t = w.ofPayment(*p); t.Status == statusPartly || t.Status == statusRefunded {
 			all = append(all, told(o, t, eventRefund, p.NotificationURL, "")...)
 		}
 		return all
 	case p != nil:
 		now := *p
 		now.State = remit.PaymentState(o.Event.Kind) // one of several moves of the same change
-		t := w.ofPayment(now, o.Event.At)
+		t := w.ofPayment(now)
 		return told(o, t, events[t.Status], p.NotificationURL, "")
 	}
 	return nil

@@ -203,10 +203,10 @@ func answerList(c *call, r remit.Result) any {
 	all := []transaction{}
 	for i, p := range r.Payments {
 		of[p.ID] = &r.Payments[i]
-		all = append(all, w.ofPayment(p, c.r.At))
+		all = append(all, w.ofPayment(p))
 	}
 	for _, d := range r.Disbursements {
-		all = append(all, w.ofDisbursement(d, of[d.Payment], c.r.At))
+		all = append(all, w.ofDisbursement(d, of[d.Payment]))
 	}
 	l := c.list
 	for _, keep := range l.filters {

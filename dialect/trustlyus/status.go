@@ -2,7 +2,6 @@ package trustlyus
 
 import (
 	"slices"
-	"time"
 
 	"remit"
 )
@@ -69,10 +68,10 @@ var statuses = map[int]status{
 }
 
 // paymentStatus is where a payment stands, in the provider's words.
-func paymentStatus(p remit.Payment, d details, now time.Time) int {
+func paymentStatus(p remit.Payment, d details) int {
 	switch p.State {
 	case remit.PaymentAuthorized:
-		return lapsed(d, now, statusAuthorized)
+		return statusAuthorized
 	case remit.PaymentFunded:
 		switch {
 		case p.RefundedMinor == 0:
@@ -82,6 +81,9 @@ func paymentStatus(p remit.Payment, d details, now time.Time) int {
 		}
 		return statusRefunded
 	case remit.PaymentFailed:
+		if p.Reason == remit.ReasonExpired {
+			return statusExpired
+		}
 		return statusDenied
 	case remit.PaymentCanceled:
 		if d.Type == typeAuthorize && !p.Authorized.IsZero() {
@@ -94,15 +96,7 @@ func paymentStatus(p remit.Payment, d details, now time.Time) int {
 	if d.Type == typeAuthorize {
 		return statusNew
 	}
-	return lapsed(d, now, statusPending)
-}
-
-// lapsed is the status of what may have expired.
-func lapsed(d details, now time.Time, status int) int {
-	if d.Expires != 0 && now.UnixMilli() >= d.Expires {
-		return statusExpired
-	}
-	return status
+	return statusPending
 }
 
 // denials are the failures in which the bank itself said no.

@@ -177,9 +177,9 @@ func (t *transaction) say(code int) {
 }
 
 // ofPayment shows an authorization, a capture or an instant payment.
-func (w shop) ofPayment(p remit.Payment, now time.Time) transaction {
+func (w shop) ofPayment(p remit.Payment) transaction {
 	d := detailsOf(p.Details)
-	status := paymentStatus(p, d, now)
+	status := paymentStatus(p, d)
 	s := paymentSums(p, d, status)
 	t := transaction{
 		TransactionID: p.ExternalID, Original: parentOf(p, d), Type: d.Type, Currency: string(p.Amount.Currency),
@@ -194,7 +194,7 @@ func (w shop) ofPayment(p remit.Payment, now time.Time) transaction {
 }
 
 // ofDisbursement shows a refund of p, or a deposit, which is of no payment.
-func (w shop) ofDisbursement(x remit.Disbursement, p *remit.Payment, now time.Time) transaction {
+func (w shop) ofDisbursement(x remit.Disbursement, p *remit.Payment) transaction {
 	d := detailsOf(x.Details)
 	t := transaction{
 		TransactionID: x.ExternalID, Original: d.Authorization, Type: typeDeposit, Currency: string(x.Amount.Currency),
@@ -211,7 +211,7 @@ func (w shop) ofDisbursement(x remit.Disbursement, p *remit.Payment, now time.Ti
 	of := detailsOf(p.Details)
 	t.Type, t.Original = typeRefund, p.ExternalID
 	t.MerchantReference = cmp.Or(x.Reference, p.OrderReference)
-	t.Payment = w.payment(*p, of, paymentSums(*p, of, paymentStatus(*p, of, now)))
+	t.Payment = w.payment(*p, of, paymentSums(*p, of, paymentStatus(*p, of)))
 	return t
 }
 

@@ -132,7 +132,7 @@ func TestRedirectSignature(t *testing.T) {
 	opened.Authorized = start
 	opened.Details = details{Type: typeAuthorize, PaymentType: paymentDeferred, ReturnURL: "https://shop.example.net/trustly/return"}.text()
 	v := visit{who: dialect.Caller{Shared: map[string]string{accessKey: testKey}}}
-	got := v.back(shop{}.ofPayment(opened, start))
+	got := v.back(shop{}.ofPayment(opened))
 	if want := before + "&requestSignature=" + escape("1s9g4J8CXuaewVQ2/kXyS677mGw="); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

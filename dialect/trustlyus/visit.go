@@ -98,7 +98,7 @@ func (v *visit) Encode(_ dialect.Signer, r remit.Result, err error) dialect.Resp
 	case err != nil || r.Payment == nil:
 		return page.Page{Title: "That did not work", Lead: "Try again in a moment."}.Answer(http.StatusInternalServerError)
 	}
-	t := shopOf(v.who.Merchant, v.who.Settings).ofPayment(*r.Payment, v.r.At)
+	t := shopOf(v.who.Merchant, v.who.Settings).ofPayment(*r.Payment)
 	back := v.back(t)
 	switch {
 	case v.r.Method == http.MethodPost:

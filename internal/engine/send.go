@@ -44,12 +44,22 @@ func (e *Engine) Run(ctx context.Context, w remit.Work) error {
 		err = e.send(ctx, w)
 	case remit.WorkDeliver:
 		err = e.deliver(ctx, w)
+	case remit.WorkExpire:
+		err = e.expire(ctx, w)
 	default:
 		err = fmt.Errorf("work %s of %s is of no known kind: %q", w.ID, w.Merchant, w.Kind)
 	}
 	if lost(err) {
 		return nil
 	}
+	return err
+}
+
+// expire ends a payment whose time is up, unless somebody has finished it.
+func (e *Engine) expire(ctx context.Context, w remit.Work) error {
+	_, err := e.Do(ctx, remit.Expire{
+		Head: e.Head(w.Merchant, "engine", "work:"+w.ID.String()), Payment: remit.PaymentID(w.Subject), Work: w,
+	})
 	return err
 }
 

@@ -45,7 +45,7 @@ func used(backlog func(context.Context) (store.Backlog, error)) *Metrics {
 }
 
 func waiting7(context.Context) (store.Backlog, error) {
-	return store.Backlog{Send: 5, Deliver: 2, Due: 3, OldestDue: time.Unix(940, 0), Dead: 1, Stuck: 1}, nil
+	return store.Backlog{Send: 5, Deliver: 2, Expire: 6, Due: 3, OldestDue: time.Unix(940, 0), Dead: 1, Stuck: 1}, nil
 }
 
 // TestThePageListsTheMetrics makes the page anew from all that is exposed, and
@@ -80,7 +80,7 @@ metrics of the runtime. A duration is in seconds of real time. A ` + "`code`" + 
 |---|---|
 | ` + "`remit_disbursements_stuck > 0`" + ` | nobody knows whether that money left: only an operator may say |
 | ` + "`remit_backlog_read == 0`" + ` | the store does not answer |
-| ` + "`remit_work_oldest_due_seconds > 300`" + ` | sending or delivering stands still |
+| ` + "`remit_work_oldest_due_seconds > 300`" + ` | sending, delivering or expiring stands still |
 | ` + "`abs(remit_clock_skew_seconds) > 0.5`" + ` | clocks differ; ` + "`/readyz`" + ` says no as well |
 | ` + "`increase(remit_requests_total{code=~\"internal\\|unavailable\"}[5m]) > 0`" + ` | merchants are turned away for reasons that are ours; the log has the cause under the trace |
 | ` + "`delta(remit_deliveries_dead[1d]) > 0`" + ` | a merchant was not told, and will not be by itself |
@@ -132,6 +132,7 @@ func TestWhatHappenedIsCounted(t *testing.T) {
 		`remit_backlog_read 1`,
 		`remit_work_waiting{kind="send"} 5`,
 		`remit_work_waiting{kind="deliver"} 2`,
+		`remit_work_waiting{kind="expire"} 6`,
 		`remit_work_due 3`,
 		`remit_work_oldest_due_seconds 60`,
 		`remit_deliveries_dead 1`,

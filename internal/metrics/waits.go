@@ -17,7 +17,7 @@ const backlogTimeout = 5 * time.Second
 var (
 	queued  = describe("commands_waiting", "Commands that wait in this process to be decided.")
 	read    = describe("backlog_read", "1 if the store could be asked what waits in it; the metrics of what waits are there only then.")
-	waiting = describe("work_waiting", "Pieces of work in the store, of all processes; kind is send or deliver.", "kind")
+	waiting = describe("work_waiting", "Pieces of work in the store, of all processes; kind is send, deliver or expire.", "kind")
 	due     = describe("work_due", "Pieces of work that are due.")
 	oldest  = describe("work_oldest_due_seconds", "For how long the oldest of them has been due.")
 	dead    = describe("deliveries_dead", "Deliveries that were given up.")
@@ -52,6 +52,7 @@ func (w waits) Collect(ch chan<- prometheus.Metric) {
 	gauge(read, 1)
 	gauge(waiting, float64(b.Send), "send")
 	gauge(waiting, float64(b.Deliver), "deliver")
+	gauge(waiting, float64(b.Expire), "expire")
 	gauge(due, float64(b.Due))
 	gauge(oldest, age(b, w.Now()).Seconds())
 	gauge(dead, float64(b.Dead))

@@ -27,6 +27,7 @@ const WorkLeaseDefault = 45 * time.Second
 const (
 	sendWorkers     = 64
 	deliverWorkers  = 32
+	expireWorkers   = 8
 	statementLines  = 64
 	settleRoundsMax = 10_000 // of Settle, in each of which something happened
 )
@@ -57,8 +58,9 @@ func (n *Node) Serve(ctx context.Context) {
 		n.settleOn(ctx)
 		return
 	}
-	all.Go(func() { n.send.Serve(ctx) })
-	all.Go(func() { n.deliver.Serve(ctx) })
+	for _, l := range n.loops {
+		all.Go(func() { l.Serve(ctx) })
+	}
 	n.every(ctx, bankEvery, "banks", func(ctx context.Context) error {
 		_, err := n.banks(ctx)
 		return err
@@ -117,26 +119,26 @@ func (n *Node) banks(ctx context.Context) (lines int, err error) {
 	return lines, err
 }
 
-// Settle runs all that is due by the clock: banks, statements, sendings and
-// deliveries, and what these cause, until nothing is. It says how many pieces
+// Settle runs all that is due by the clock: banks, statements, timers,
+// sendings and deliveries, and what these cause, until nothing is. It says how many pieces
 // of work it ran.
 func (n *Node) Settle(ctx context.Context) (ran int, err error) {
 	n.settling.Lock()
 	defer n.settling.Unlock()
 	for range settleRoundsMax {
-		lines, err := n.banks(ctx)
+		done, err := n.banks(ctx)
 		if err != nil {
 			return ran, err
 		}
-		sent, err := n.send.Drain(ctx)
-		ran += sent
-		if err != nil {
-			return ran, err
+		for _, l := range n.loops {
+			some, err := l.Drain(ctx)
+			ran, done = ran+some, done+some
+			if err != nil {
+				return ran, err
+			}
 		}
-		delivered, err := n.deliver.Drain(ctx)
-		ran += delivered
-		if err != nil || lines+sent+delivered == 0 {
-			return ran, err
+		if done == 0 {
+			return ran, nil
 		}
 	}
 	return ran, errors.New("node: there is always more that is due")

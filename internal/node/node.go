@@ -54,9 +54,9 @@ type Node struct {
 	Dialects  map[string]dialect.Dialect
 	Rails     map[string]rail.Rail
 
-	cfg           Config
-	send, deliver *outbox.Loop
-	settling      sync.Mutex
+	cfg      Config
+	loops    []*outbox.Loop // one for each kind of work
+	settling sync.Mutex
 }
 
 // Start makes a process ready to decide commands. Serve makes it carry out
@@ -101,7 +101,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		Key: n.RequestKey, Caller: cfg.Caller, Now: cfg.Clock.Now, Real: cfg.Real, NewID: cfg.NewID, Lanes: cfg.Lanes,
 		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed, LinesAtOnce: lines,
 	})
-	n.send, n.deliver = n.loop(remit.WorkSend, sendWorkers), n.loop(remit.WorkDeliver, deliverWorkers)
+	n.loops = []*outbox.Loop{n.loop(remit.WorkExpire, expireWorkers), n.loop(remit.WorkSend, sendWorkers), n.loop(remit.WorkDeliver, deliverWorkers)}
 	return n, nil
 }
 

@@ -123,6 +123,7 @@ func (s *Store) NextDue(ctx context.Context, kind remit.WorkKind, real time.Time
 const backlog = `SELECT
 	(SELECT COUNT(*) FROM work WHERE kind = 'send'),
 	(SELECT COUNT(*) FROM work WHERE kind = 'deliver'),
+	(SELECT COUNT(*) FROM work WHERE kind = 'expire'),
 	(SELECT COUNT(*) FROM work WHERE due <= $1),
 	(SELECT COALESCE(MIN(due), 0) FROM work WHERE due <= $1),
 	(SELECT COUNT(*) FROM deliveries WHERE state = 'dead'),
@@ -132,7 +133,7 @@ const backlog = `SELECT
 func (s *Store) Backlog(ctx context.Context, now time.Time) (b store.Backlog, err error) {
 	err = s.read(ctx, Statement{Text: backlog, Args: []any{micros(now)}, Row: func(r Row) error {
 		var oldest int64
-		err := r.Scan(&b.Send, &b.Deliver, &b.Due, &oldest, &b.Dead, &b.Stuck)
+		err := r.Scan(&b.Send, &b.Deliver, &b.Expire, &b.Due, &oldest, &b.Dead, &b.Stuck)
 		b.OldestDue = moment(oldest)
 		return err
 	}})

@@ -22,7 +22,7 @@ type Row interface{ Scan(dest ...any) error }
 const (
 	merchantColumns     = "merchant_id, settings, created, seq, head, numbers"
 	accountColumns      = "merchant_id, currency, path, debits, credits, held"
-	paymentColumns      = "merchant_id, id, dialect, external_id, minor, currency, state, refunded_minor, refunds_live, refunds_waiting, funding, notification_url, order_reference, payer_account, payer_name, attributes, opened, updated, authorized, funded, ended, names, portions, details"
+	paymentColumns      = "merchant_id, id, dialect, external_id, minor, currency, state, reason, refunded_minor, refunds_live, refunds_waiting, funding, notification_url, order_reference, payer_account, payer_name, attributes, opened, updated, authorized, funded, ended, names, portions, details"
 	disbursementColumns = "merchant_id, id, kind, payment, dialect, external_id, minor, created, updated, stuck, currency, state, waiting_for, reason, reference, rail, hold, paid, sent, settled, ended, portions, details, account, account_name, notification_url, order_reference"
 	eventColumns        = "merchant_id, seq, at, subject, kind, actor, evidence, cause, link, transfers"
 	answerColumns       = "merchant_id, scope, key, digest, code, reason, field, detail, subject, form, cause, key_version, at, expires"
@@ -108,7 +108,7 @@ func paymentRow(p remit.Payment) ([]any, error) {
 	names, errNames := text(p.Names)
 	portions, errPortions := text(p.Portions)
 	return []any{string(p.Merchant), string(p.ID), p.Dialect, p.ExternalID, p.Amount.Minor, string(p.Amount.Currency), string(p.State),
-		p.RefundedMinor, p.RefundsLive, p.RefundsWaiting, p.Funding, p.NotificationURL, p.OrderReference,
+		string(p.Reason), p.RefundedMinor, p.RefundsLive, p.RefundsWaiting, p.Funding, p.NotificationURL, p.OrderReference,
 		string(p.PayerAccount), string(p.PayerName), attributes, micros(p.Opened), micros(p.Updated),
 		micros(p.Authorized), micros(p.Funded), micros(p.Ended), names, portions, p.Details}, errors.Join(err, errNames, errPortions)
 }
@@ -117,7 +117,7 @@ func scanPayment(r Row) (p remit.Payment, err error) {
 	var attributes, names, portions string
 	var opened, updated, authorized, funded, ended int64
 	if err := r.Scan((*string)(&p.Merchant), (*string)(&p.ID), &p.Dialect, &p.ExternalID, &p.Amount.Minor,
-		(*string)(&p.Amount.Currency), (*string)(&p.State), &p.RefundedMinor, &p.RefundsLive, &p.RefundsWaiting,
+		(*string)(&p.Amount.Currency), (*string)(&p.State), (*string)(&p.Reason), &p.RefundedMinor, &p.RefundsLive, &p.RefundsWaiting,
 		&p.Funding, &p.NotificationURL, &p.OrderReference, (*string)(&p.PayerAccount), (*string)(&p.PayerName),
 		&attributes, &opened, &updated, &authorized, &funded, &ended, &names, &portions, &p.Details); err != nil {
 		return p, err

@@ -54,16 +54,20 @@ func workIsLeased(t *testing.T, s store.Store) {
 	deliver.Kind = remit.WorkDeliver
 	kept := piece(acme, 4, 0)
 	kept.Lease = after(30 * time.Second) // already leased, to whom writes it
-	pieces(t, s, piece(acme, 1, 0), piece(acme, 2, time.Hour), deliver, kept)
+	timer := piece(acme, 5, 0)
+	timer.Kind = remit.WorkExpire
+	pieces(t, s, piece(acme, 1, 0), piece(acme, 2, time.Hour), deliver, kept, timer)
 
-	only, err := s.Claim(t.Context(), store.Claim{Now: epoch, Real: epoch, Lease: after(time.Minute), Max: 9, Kind: remit.WorkDeliver})
-	same(t, "deliveries", ids(only), err, []string{"acme 3.0"})
+	for kind, want := range map[remit.WorkKind]string{remit.WorkDeliver: "acme 3.0", remit.WorkExpire: "acme 5.0"} {
+		only, err := s.Claim(t.Context(), store.Claim{Now: epoch, Real: epoch, Lease: after(time.Minute), Max: 9, Kind: kind})
+		same(t, string(kind), ids(only), err, []string{want})
+	}
 	got := claim(t, s, 0, 9)
 	want := piece(acme, 1, 0)
 	want.Order, want.Lease, want.Fence = "1.0", after(time.Minute), 1
 	same(t, "due", got, nil, []remit.Work{want})
 	same(t, "leased", ids(claim(t, s, 59*time.Second, 9)), nil, []string{"acme 4.0"})
-	same(t, "run out", ids(claim(t, s, time.Minute, 9)), nil, []string{"acme 1.0", "acme 3.0"})
+	same(t, "run out", ids(claim(t, s, time.Minute, 9)), nil, []string{"acme 1.0", "acme 3.0", "acme 5.0"})
 	h, err := s.Read(t.Context(), store.Wants{Work: []store.WorkRef{{Merchant: acme, ID: remit.WorkID{Seq: 1}}}})
 	want.Lease, want.Fence = after(2*time.Minute), 2
 	same(t, "leased again", h.Work[store.WorkRef{Merchant: acme, ID: want.ID}], err, want)
@@ -164,18 +168,21 @@ func backlogIsCounted(t *testing.T, s store.Store) {
 
 	deliver := piece(globex, 1, -time.Hour)
 	deliver.Kind = remit.WorkDeliver
-	late := piece(acme, 2, time.Hour)
-	pieces(t, s, piece(acme, 1, 0), late, deliver)
+	late, timer := piece(acme, 2, time.Hour), piece(globex, 2, 2*time.Hour)
+	timer.Kind = remit.WorkExpire
+	pieces(t, s, piece(acme, 1, 0), late, deliver, timer)
 	update(t, s, locked(acme), &store.Writes{
 		Deliveries:    []remit.Delivery{{Merchant: acme, ID: remit.WorkID{Seq: 9}, State: remit.DeliveryDead}, {Merchant: acme, ID: remit.WorkID{Seq: 10}}},
 		Disbursements: []remit.Disbursement{{ID: "d1", Merchant: acme, Amount: cents(1), State: remit.Sent, Stuck: true}},
 	})
 	b, err = s.Backlog(ctx, epoch)
-	same(t, "backlog", b, err, store.Backlog{Send: 2, Deliver: 1, Due: 2, OldestDue: after(-time.Hour), Dead: 1, Stuck: 1})
+	same(t, "backlog", b, err, store.Backlog{Send: 2, Deliver: 1, Expire: 1, Due: 2, OldestDue: after(-time.Hour), Dead: 1, Stuck: 1})
 	next, ok, err := s.NextDue(ctx, "", epoch)
 	same(t, "next", []any{next, ok}, err, []any{after(-time.Hour), true})
 	next, ok, err = s.NextDue(ctx, remit.WorkSend, epoch)
 	same(t, "next to send", []any{next, ok}, err, []any{epoch, true})
+	next, ok, err = s.NextDue(ctx, remit.WorkExpire, epoch)
+	same(t, "next to expire", []any{next, ok}, err, []any{after(2 * time.Hour), true})
 	claim(t, s, 0, 9)
 	next, ok, err = s.NextDue(ctx, "", epoch)
 	same(t, "next that is free", []any{next, ok}, err, []any{after(time.Hour), true})

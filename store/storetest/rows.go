@@ -27,10 +27,10 @@ func fullWrites() *store.Writes {
 			{Merchant: acme, Scope: "trustly", Key: "k2"},
 		},
 		Payments: []remit.Payment{
-			{ID: "p1", Merchant: acme, Dialect: "trustly", ExternalID: "1000000001", Amount: eur(10000), State: remit.PaymentFunded,
+			{ID: "p1", Merchant: acme, Dialect: "trustly", ExternalID: "1000000001", Amount: eur(10000), State: remit.PaymentFunded, Reason: "why",
 				RefundedMinor: 4000, RefundsLive: 2, RefundsWaiting: 1, Funding: "1", NotificationURL: "https://example.com/n",
 				OrderReference: "order 7", PayerAccount: "sealed-account", PayerName: "sealed-name",
-				Attributes: remit.PaymentAttributes{EndUserID: "u1", SingleRefund: true}, Opened: epoch, Updated: after(time.Second),
+				Attributes: remit.PaymentAttributes{EndUserID: "u1", SingleRefund: true, Lapses: true}, Opened: epoch, Updated: after(time.Second),
 				Names:    []remit.Name{{Scope: "order", Text: "7"}, {Scope: "payer", Text: "ann"}},
 				Portions: []remit.Portion{{Name: "2400", Minor: 10000, RefundedMinor: 4000}}, Details: `{"own":true}`,
 				Authorized: after(2 * time.Second), Funded: after(3 * time.Second), Ended: after(4 * time.Second)},
@@ -69,6 +69,7 @@ func fullWrites() *store.Writes {
 		Work: []remit.Work{
 			{Merchant: acme, ID: remit.WorkID{Seq: 1, N: 0}, Kind: remit.WorkSend, Subject: "d1", Order: "d1", Due: epoch, Lease: after(time.Second), Fence: 4, Tries: 2},
 			{Merchant: acme, ID: remit.WorkID{Seq: 1, N: 1}},
+			{Merchant: acme, ID: remit.WorkID{Seq: 2, N: 0}, Kind: remit.WorkExpire, Subject: "p1", Order: "p1", Due: after(time.Hour)},
 		},
 		Deliveries: []remit.Delivery{
 			{Merchant: acme, ID: remit.WorkID{Seq: 1, N: 1}, Dialect: "trustly", Subject: "d1",

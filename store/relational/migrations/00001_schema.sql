@@ -35,6 +35,7 @@ CREATE TABLE payments (
     minor            BIGINT NOT NULL CHECK (minor >= 0),
     currency         TEXT   NOT NULL,
     state            TEXT   NOT NULL,
+    reason           TEXT   NOT NULL,
     refunded_minor   BIGINT NOT NULL CHECK (refunded_minor >= 0),
     refunds_live     BIGINT NOT NULL CHECK (refunds_live >= 0),
     refunds_waiting  BIGINT NOT NULL CHECK (refunds_waiting >= 0 AND refunds_waiting <= refunds_live),
