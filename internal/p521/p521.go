@@ -7,12 +7,18 @@
 // u = Σ dᵢ·2^(w·i), a table of d·2^(w·i)·G for every i and every digit d makes
 // the product a sum of one table entry per digit, without a doubling: the
 // fixed-base windowing of Brickell, Gordon, McCurley and Wilson (Handbook of
-// Applied Cryptography, algorithm 14.109). That leaves 66 + 87 additions.
+// Applied Cryptography, algorithm 14.109). Digits may be negative, since -P is
+// as good as known with P: that halves the table. It leaves 66 + 87 additions
+// of points.
+//
+// The field is made for this one prime (field.go), and the points are added by
+// formulas that do not hold for a point and itself, or its opposite
+// (table.go). Nobody meets that by chance; a sum in which it happened shows it,
+// and crypto/ecdsa has the word.
 //
 // It takes a time that depends on what it is given. That is of no harm: a
-// signature, a message and a public key are known to who sent them. The points
-// and their complete addition formulas are those of the standard library,
-// which filippo.io/nistec exports.
+// signature, a message and a public key are known to who sent them. Nothing
+// secret is ever computed here.
 package p521
 
 import (
@@ -23,7 +29,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"filippo.io/nistec"
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
@@ -36,17 +41,17 @@ const (
 	SignatureBytes = 2 * scalarBytes
 )
 
-// What tables may cost. One of a key has 87 × 63 points of 264 bytes: 1.4 MB,
-// and takes as long to make as a dozen verifications by crypto/ecdsa. So it is made
-// for a key that was used often among the last few hundred: where there are
-// more keys than tables and each is evicted before it has paid for itself,
-// making them costs less than a third of the time.
+// What tables may cost. One of a key has 87 × 32 points of 144 bytes: 0.4 MB,
+// and takes as long to make as three verifications by crypto/ecdsa. So it is
+// made for a key that was used often among the last few hundred: where there
+// are more keys than tables and each is evicted before it has paid for itself,
+// making them costs less than a quarter of the time.
 const (
 	generatorWidth = 8 // bits of a digit
 	keyWidth       = 6
-	tablesMax      = 16
+	tablesMax      = 64
 	countsMax      = 512
-	usesBefore     = 64
+	usesBefore     = 16
 )
 
 // Verifier is safe for concurrent use. A nil Verifier leaves everything to
@@ -67,7 +72,9 @@ func New() *Verifier {
 	return &Verifier{tables: tables, counts: counts}
 }
 
-var order = elliptic.P521().Params().N
+var curve = elliptic.P521().Params()
+
+var order = curve.N
 
 // Verify tells whether a signature of SignatureBytes is the key's, over a
 // digest. A key of another curve, or that is no point of it, verifies nothing.
@@ -90,7 +97,10 @@ func (v *Verifier) Verify(key *ecdsa.PublicKey, digest, signature []byte) bool {
 	if g == nil || q == nil {
 		return standard(key, digest, r, s)
 	}
-	return verify(g, q, digest, r, s)
+	if holds, known := verify(g, q, digest, r, s); known {
+		return holds
+	}
+	return standard(key, digest, r, s)
 }
 
 // standard has the standard library verify.
@@ -100,18 +110,21 @@ func standard(key *ecdsa.PublicKey, digest []byte, r, s *big.Int) bool {
 }
 
 // verify is the equation of SEC 1: x(u·G + v·Q) ≡ r (mod n), where u = e/s and
-// v = r/s.
-func verify(g, q *table, digest []byte, r, s *big.Int) bool {
+// v = r/s. A sum that is lost says nothing.
+func verify(g, q *table, digest []byte, r, s *big.Int) (holds, known bool) {
 	w := new(big.Int).ModInverse(s, order)
-	sum := nistec.NewP521Point()
-	g.add(sum, new(big.Int).Mul(number(digest), w))
-	q.add(sum, w.Mul(r, w))
-	x, err := sum.BytesX()
-	if err != nil {
-		return false // the point at infinity
+	u, v := new(big.Int).Mul(number(digest), w), new(big.Int).Mul(r, w)
+	var sum point
+	g.add(&sum, u.Mod(u, order))
+	q.add(&sum, v.Mod(v, order))
+	if sum.lost() {
+		return false, false
 	}
-	found := new(big.Int).SetBytes(x)
-	return found.Mod(found, order).Cmp(r) == 0
+	if sum.has(r) {
+		return true, true
+	}
+	over := u.Add(r, order) // the same, modulo n
+	return over.Cmp(prime) < 0 && sum.has(over), true
 }
 
 // number is the integer of a digest: its leftmost bits, as many as the order
@@ -122,42 +135,6 @@ func number(digest []byte) *big.Int {
 		e.Rsh(e, 8*scalarBytes-scalarBits)
 	}
 	return e
-}
-
-// table is every multiple d·2^(width·i) of a point, for d from 1.
-type table struct {
-	width int
-	rows  [][]*nistec.P521Point
-}
-
-func newTable(p *nistec.P521Point, width int) *table {
-	t := &table{width: width}
-	base := nistec.NewP521Point().Set(p)
-	for at := 0; at < scalarBits; at += width {
-		row := make([]*nistec.P521Point, 1<<width-1)
-		sum := nistec.NewP521Point()
-		for d := range row {
-			sum.Add(sum, base)
-			row[d] = nistec.NewP521Point().Set(sum)
-		}
-		base.Add(sum, base)
-		t.rows = append(t.rows, row)
-	}
-	return t
-}
-
-// add adds k times the table's point to a sum. k need not be reduced.
-func (t *table) add(sum *nistec.P521Point, k *big.Int) {
-	var digits [scalarBytes + 1]byte // one more, so that two bytes can be read at the end
-	k.Mod(k, order).FillBytes(digits[1:])
-	for i, row := range t.rows {
-		at := i * t.width
-		last := len(digits) - 1 - at/8
-		two := uint(digits[last]) | uint(digits[last-1])<<8
-		if d := two >> (at % 8) & (1<<t.width - 1); d != 0 {
-			sum.Add(sum, row[d-1])
-		}
-	}
 }
 
 // table is that of a key, if it has one. The use is counted, and may have it
@@ -184,13 +161,16 @@ func (v *Verifier) table(key string) *table {
 // prepare makes the table of a key, and that of the generator where there is
 // none yet.
 func (v *Verifier) prepare(key string) {
-	p, err := nistec.NewP521Point().SetBytes([]byte(key))
-	if err != nil {
-		return
-	}
 	if v.generator.Load() == nil {
-		v.generator.Store(newTable(nistec.NewP521Point().SetGenerator(), generatorWidth))
+		v.generator.Store(newTable(at(curve.Gx, curve.Gy), generatorWidth))
 	}
-	v.tables.Add(key, newTable(p, keyWidth))
+	x, y := new(big.Int).SetBytes([]byte(key[1:1+scalarBytes])), new(big.Int).SetBytes([]byte(key[1+scalarBytes:]))
+	v.tables.Add(key, newTable(at(x, y), keyWidth))
 	v.counts.Remove(key)
+}
+
+func at(x, y *big.Int) (p affine) {
+	p.x.set(x)
+	p.y.set(y)
+	return p
 }

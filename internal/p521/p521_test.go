@@ -8,12 +8,11 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"math/big"
-	"runtime"
+	mathrand "math/rand/v2"
 	"slices"
 	"testing"
 	"time"
-
-	"filippo.io/nistec"
+	"unsafe"
 )
 
 // ready is a verifier that has the tables of a key.
@@ -152,23 +151,155 @@ func TestTheSumMayBeInfinity(t *testing.T) {
 	}
 }
 
-// TestATableHoldsMultiples compares products by table with the library's own
-// scalar multiplication.
+// multiple is k times the generator, by the standard library.
+func multiple(t testing.TB, k *big.Int) *ecdsa.PublicKey {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P521(), k.FillBytes(make([]byte, scalarBytes)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &key.PublicKey
+}
+
+// pointOf is a public key's point.
+func pointOf(t testing.TB, key *ecdsa.PublicKey) affine {
+	t.Helper()
+	raw := encoded(t, key)
+	return at(new(big.Int).SetBytes(raw[1:1+scalarBytes]), new(big.Int).SetBytes(raw[1+scalarBytes:]))
+}
+
+// TestATableHoldsMultiples compares products by table with the standard
+// library's scalar multiplication, of scalars whose digits are edges.
 func TestATableHoldsMultiples(t *testing.T) {
-	g := nistec.NewP521Point().SetGenerator()
+	base := new(big.Int).SetBytes(bytes.Repeat([]byte{0x5a}, scalarBytes-1))
 	for _, width := range []int{keyWidth, generatorWidth} {
-		table := newTable(g, width)
-		for _, k := range []*big.Int{big.NewInt(1), big.NewInt(255), big.NewInt(256), new(big.Int).Sub(order, big.NewInt(1)), new(big.Int).SetBytes(bytes.Repeat([]byte{0xa5}, scalarBytes))} {
-			sum := nistec.NewP521Point()
-			table.add(sum, new(big.Int).Set(k))
-			want, err := nistec.NewP521Point().ScalarBaseMult(new(big.Int).Mod(k, order).FillBytes(make([]byte, scalarBytes)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if sum.Equal(want) != 1 {
-				t.Errorf("width %d: %x·G is wrong", width, k)
+		table := newTable(pointOf(t, multiple(t, base)), width)
+		half := int64(1) << (width - 1)
+		scalars := []*big.Int{big.NewInt(1), big.NewInt(half - 1), big.NewInt(half), big.NewInt(half + 1), big.NewInt(2*half - 1), big.NewInt(2 * half), new(big.Int).Sub(order, big.NewInt(1))}
+		for _, pattern := range []byte{0x55, 0x7f, 0x80, 0xa5, 0xff} {
+			scalars = append(scalars, new(big.Int).SetBytes(bytes.Repeat([]byte{pattern}, scalarBytes-1)))
+		}
+		for _, k := range scalars {
+			var sum point
+			table.add(&sum, k)
+			product := new(big.Int).Mul(base, k)
+			want := pointOf(t, multiple(t, product.Mod(product, order)))
+			if got := flat([]point{sum})[0]; got.x.number().Cmp(want.x.number()) != 0 || got.y.number().Cmp(want.y.number()) != 0 {
+				t.Errorf("width %d: %x times a point is wrong", width, k)
 			}
 		}
+	}
+}
+
+// TestTheFieldAgreesWithBigNumbers multiplies and subtracts elements with
+// limbs as large as they may be, and random ones.
+func TestTheFieldAgreesWithBigNumbers(t *testing.T) {
+	rnd := mathrand.New(mathrand.NewPCG(1, 2))
+	fill := func(how int, most uint64) (e element) {
+		for i := range e {
+			switch how {
+			case 0:
+				e[i] = most
+			case 1:
+				e[i] = 0
+			case 2:
+				e[i] = limbMask
+			default:
+				e[i] = rnd.Uint64N(most + 1)
+			}
+		}
+		return e
+	}
+	isNarrow := func(e element) bool {
+		for _, limb := range e[:limbs-1] {
+			if limb > 1<<limbBits+1<<13 {
+				return false
+			}
+		}
+		return e[limbs-1] <= topMask
+	}
+	for i := range 20_000 {
+		a, b := fill(i%5, 1<<61), fill(i/5%5, 1<<61)
+		var product element
+		product.mul(&a, &b)
+		want := new(big.Int).Mul(a.number(), b.number())
+		if !isNarrow(product) || product.number().Cmp(want.Mod(want, prime)) != 0 {
+			t.Fatalf("%x · %x is %x", a, b, product)
+		}
+		want.Sub(a.number(), b.number())
+		a.narrow()
+		b.narrow()
+		a.narrow()
+		b.narrow()
+		var difference, square element
+		difference.sub(&a, &b)
+		if !isNarrow(a) || !isNarrow(b) || difference.number().Cmp(want.Mod(want, prime)) != 0 {
+			t.Fatalf("%x - %x is %x", a, b, difference)
+		}
+		if difference.zero() != (want.Sign() == 0) {
+			t.Fatalf("%x is zero: %t", difference, difference.zero())
+		}
+		square.set(a.number())
+		if square.number().Cmp(a.number()) != 0 {
+			t.Fatalf("%x is set as %x", a, square)
+		}
+	}
+}
+
+// TestALostSumIsLeftToTheStandardLibrary makes signatures of the key 1·G for
+// which u and v are the same small number, so that the sum would have to
+// double: they hold. And for which they are opposite, at every digit.
+func TestALostSumIsLeftToTheStandardLibrary(t *testing.T) {
+	key := multiple(t, big.NewInt(1))
+	v := ready(t, key)
+	for _, n := range []int64{1, 2, 5, 31, 32} {
+		u := big.NewInt(n)
+		raw := encoded(t, multiple(t, big.NewInt(2*n)))
+		r := new(big.Int).SetBytes(raw[1 : 1+scalarBytes])
+		r.Mod(r, order)
+		s := new(big.Int).ModInverse(u, order)
+		s.Mod(s.Mul(s, r), order)
+		e := new(big.Int).Mul(u, s)
+		digest := make([]byte, scalarBytes) // its leftmost 521 bits are e
+		e.Mod(e, order).Lsh(e, 8*scalarBytes-scalarBits).FillBytes(digest)
+		if !v.Verify(key, digest, signature(r, s)) || !(*Verifier)(nil).Verify(key, digest, signature(r, s)) {
+			t.Errorf("u = v = %d does not verify", n)
+		}
+		if _, known := verify(v.generator.Load(), v.table(string(encoded(t, key))), digest, r, s); known {
+			t.Errorf("u = v = %d: a sum is known that cannot be", n)
+		}
+		digest[scalarBytes/2] ^= 1
+		if v.Verify(key, digest, signature(r, s)) {
+			t.Errorf("u = v = %d verifies another digest", n)
+		}
+	}
+}
+
+// TestXMayBeAboveTheOrder makes a key whose x is above the order, and a
+// signature with u = 0 and v = 1: the sum is the key itself, and r is its x
+// less the order.
+func TestXMayBeAboveTheOrder(t *testing.T) {
+	r := big.NewInt(0)
+	x, y := new(big.Int), (*big.Int)(nil)
+	for y == nil {
+		r.Add(r, big.NewInt(1))
+		x.Add(order, r)
+		square := new(big.Int).Exp(x, big.NewInt(3), prime)
+		square.Sub(square, new(big.Int).Mul(x, big.NewInt(3))).Add(square, curve.B)
+		y = square.ModSqrt(square.Mod(square, prime), prime)
+	}
+	raw := append([]byte{4}, signature(x, y)...)
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P521(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := make([]byte, scalarBytes)
+	v := ready(t, key)
+	if !v.Verify(key, digest, signature(r, r)) || !(*Verifier)(nil).Verify(key, digest, signature(r, r)) {
+		t.Error("it does not verify")
+	}
+	if other := new(big.Int).Add(r, big.NewInt(1)); v.Verify(key, digest, signature(other, other)) {
+		t.Error("another r verifies")
 	}
 }
 
@@ -176,21 +307,20 @@ func TestATableHoldsMultiples(t *testing.T) {
 // one before it was used often, and no more than the bound are kept.
 func TestTablesAreBounded(t *testing.T) {
 	v := New()
-	point := nistec.NewP521Point().SetGenerator()
 	for i := range tablesMax + 3 {
-		point.Add(point, nistec.NewP521Point().SetGenerator())
+		key := string(encoded(t, multiple(t, big.NewInt(int64(i)+2))))
 		for n := 1; n < usesBefore; n++ {
-			if v.table(string(point.Bytes())) != nil {
+			if v.table(key) != nil {
 				t.Fatalf("key %d has a table after %d uses", i, n)
 			}
 		}
 		v.making.Wait()
-		if v.tables.Contains(string(point.Bytes())) {
+		if v.tables.Contains(key) {
 			t.Fatalf("key %d has a table too early", i)
 		}
-		v.table(string(point.Bytes()))
+		v.table(key)
 		v.making.Wait()
-		if !v.tables.Contains(string(point.Bytes())) {
+		if !v.tables.Contains(key) {
 			t.Fatalf("key %d has no table", i)
 		}
 	}
@@ -263,12 +393,9 @@ func BenchmarkTimesFaster(b *testing.B) {
 
 // BenchmarkTable tells what a table of a key costs.
 func BenchmarkTable(b *testing.B) {
-	g := nistec.NewP521Point().SetGenerator()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	for b.Loop() {
-		newTable(g, keyWidth)
+		if n := len(newTable(at(curve.Gx, curve.Gy), keyWidth).entries) * int(unsafe.Sizeof(affine{})); n > 410_000 {
+			b.Fatalf("a table has %d bytes", n)
+		}
 	}
-	runtime.ReadMemStats(&after)
-	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(b.N), "bytes/table")
 }
