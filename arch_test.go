@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"ledger"},
 	{"."},
 	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/pgtest"},
-	{"store/relational", "internal/page", "internal/p521"},
+	{"store/relational", "internal/page", "internal/p521", "internal/requestlog"},
 	{"dialect/*", "rail/*", "store/*"},
 	{"internal/directory", "internal/webhook", "internal/mail", "internal/outbox", "internal/check", "internal/evidence"},
 	{"internal/engine"},

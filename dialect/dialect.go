@@ -39,6 +39,9 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Code is the provider's own code of an error, where it has one, for the
+	// request log.
+	Code string
 }
 
 // Route is one place where a dialect listens.
@@ -84,6 +87,11 @@ type Dialect interface {
 	// Read takes a request apart. It never fails: what is wrong with the
 	// request, the call says when it is asked.
 	Read(Request) Call
+	// Private is what of a request is hidden before it is kept.
+	Private() Private
+	// Checks are what a request is checked for before it is decided, in the
+	// order in which that is done, all stages but the last.
+	Checks() []Check
 	// Notices are the notifications that an event owes the merchant, frozen
 	// but for their signatures. Most events owe none.
 	Notices(Occurrence) []remit.Notice
@@ -140,6 +148,60 @@ type Operation struct {
 	// Merchant is whose thing it is about, of a call that names no principal:
 	// a payer's page. The dialect has shown that the page was ours.
 	Merchant remit.MerchantID
+}
+
+// Kind is what an operation is, in our words; "" for none.
+func (o Operation) Kind() string {
+	switch {
+	case o.Refund != nil:
+		return "refund"
+	case o.Payout != nil:
+		return "payout"
+	case o.Open != nil:
+		return "open"
+	case o.Move != nil:
+		return "move"
+	case o.Cancel != nil:
+		return "cancel"
+	case o.Proceed != nil:
+		return "proceed"
+	case o.Register != nil:
+		return "register"
+	case o.Query != nil:
+		return "query"
+	}
+	return ""
+}
+
+// Question tells whether an operation changes nothing.
+func (o Operation) Question() bool {
+	return o.Query != nil || o.Kind() == ""
+}
+
+// Named is what an operation calls the thing that it is about, in the
+// dialect's own words; "" where it calls it nothing.
+func (o Operation) Named() string {
+	switch {
+	case o.Refund != nil:
+		return o.Refund.Payment.Text
+	case o.Payout != nil:
+		return o.Payout.OrderReference
+	case o.Open != nil:
+		return o.Open.OrderReference
+	case o.Move != nil && o.Move.Name.Text != "":
+		return o.Move.Name.Text
+	case o.Move != nil:
+		return string(o.Move.Payment)
+	case o.Cancel != nil:
+		return o.Cancel.Disbursed
+	case o.Proceed != nil:
+		return o.Proceed.Disbursed
+	case o.Query != nil && o.Query.Disbursement != "":
+		return o.Query.Disbursement
+	case o.Query != nil:
+		return o.Query.Payment.Text
+	}
+	return ""
 }
 
 // The engine adds the merchant, the ids, the rail and the keyed digest of

@@ -72,6 +72,15 @@ type Store interface {
 	// order.
 	Totals(ctx context.Context, f TotalsFilter) ([]Total, error)
 
+	// AddRequests keeps requests of any merchants. One that is kept already is
+	// replaced: an unclear attempt can be made again.
+	AddRequests(ctx context.Context, rs []Request) error
+	// Requests lists a merchant's, at most f.Max.
+	Requests(ctx context.Context, f RequestFilter) ([]Request, error)
+	// ForgetRequests deletes those of a merchant that came before a time, at
+	// most max of them, the oldest first, and says how many.
+	ForgetRequests(ctx context.Context, m remit.MerchantID, before time.Time, max int) (int, error)
+
 	// Credential finds whose a principal is; false if nobody's.
 	Credential(ctx context.Context, dialect, principal string) (Credential, bool, error)
 	// PutCredential keeps a credential, or replaces it.
@@ -289,6 +298,41 @@ type DeliveryFilter struct {
 	Underway bool         // only those that are work still: all that are due
 	After    remit.WorkID // behind this one, in the order of the list
 	Newest   bool         // newest first
+	Max      int
+}
+
+// Request is what was asked of us in a merchant's name, and what came of it.
+type Request struct {
+	Merchant  remit.MerchantID
+	ID        string    // its trace
+	At        time.Time // of the business clock
+	Took      time.Duration
+	Status    int64 // of HTTP
+	Verified  bool  // it came from the merchant; else somebody only said so
+	Replayed  bool  // it was answered as an earlier one
+	Dialect   string
+	Operation string       // what it asks, in our words; "" where that was never understood
+	Stage     string       // at which it was refused; "" where it was not
+	Code      string       // of the refusal, as remit.Code is written; "" where it was not refused
+	Reason    remit.Reason // of the refusal
+	Detail    string       // what the merchant was told of it
+	Wire      string       // the provider's own code for it, where it has one
+	Subject   string       // the id of the payment or disbursement that it made, or is about
+	Named     string       // where there is no subject: what the request calls it
+	Asked     remit.Sealed // what came, masked
+}
+
+// RequestFilter chooses requests of one merchant. Members that are empty
+// choose all. They come oldest first.
+type RequestFilter struct {
+	Merchant remit.MerchantID
+	ID       string // one of them
+	Dialect  string
+	Refused  bool      // only those that were
+	About    []string  // only those whose subject is one of these, or that name one of these
+	From, To time.Time // when it came: from From, and before To
+	After    string    // the id of the last one seen
+	Newest   bool      // newest first; After goes on to older ones then
 	Max      int
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"remit/internal/node"
+	"remit/internal/requestlog"
 	"remit/internal/server"
 	"remit/internal/vault"
 )
@@ -38,6 +39,7 @@ type config struct {
 	Lanes         int           `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
 	WorkLease     time.Duration `koanf:"work_lease" help:"How long a process has a piece of work for itself. If it dies, another takes the work over after that: longer than any call to a rail (20s) or a merchant (10s)."`
 	StopNotice    time.Duration `koanf:"stop_notice" help:"How long /readyz says no, once the process is told to stop, before the listener closes: so that whoever spreads the load has seen it."`
+	RequestLog    int           `koanf:"request_log_days" help:"How many days requests are kept, masked and sealed, for the console's page of requests. 0 keeps none, and forgets those that are there."`
 	Mail          mails         `koanf:"mail"`
 	Rails         rails         `koanf:"rails"`
 	Log           logging       `koanf:"log"`
@@ -65,6 +67,10 @@ type logging struct {
 	Level  string `koanf:"level" help:"The least important lines that are written: debug, info, warn or error."`
 	Format string `koanf:"format" help:"text or json."`
 }
+
+// unset is a config of which nothing is read: what is left out where 0 can be
+// meant.
+func unset() config { return config{RequestLog: requestlog.DaysDefault} }
 
 // withDefaults fills in what was left out.
 func (c config) withDefaults() config {
@@ -146,7 +152,7 @@ func loadConfig(path string, environ environment) (config, error) {
 	if err := fromEnvironment(k, known, environ); err != nil {
 		return config{}, err
 	}
-	var c config
+	c := unset()
 	if err := k.Unmarshal("", &c); err != nil {
 		return config{}, fmt.Errorf("the configuration: %w", err)
 	}

@@ -27,6 +27,7 @@ lanes: 2
 trusted_proxies: [192.0.2.1]
 rails: {simulator: {journal: bank.journal, delay: 1m}}
 log: {format: json}
+request_log_days: 0
 `, 0o600)
 	got, err := loadConfig(path, environment{"REMIT_STORE=sqlite:b.db", "REMIT_RAILS_SIMULATOR_DELAY=90s", "REMIT_TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.2",
 		"PATH=/bin", "REMIT_REQUIRE_ALL=1"})

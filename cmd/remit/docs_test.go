@@ -76,7 +76,7 @@ one slip away from a setting.
 | key | variable | left out | what it does |
 |---|---|---|---|
 `)
-	for _, s := range settings(config{}.withDefaults()) {
+	for _, s := range settings(unset().withDefaults()) {
 		value := ""
 		if !s.value.IsZero() {
 			value = fmt.Sprintf("`%v`", s.value)

@@ -113,7 +113,7 @@ func (c sandboxStart) options(l net.Listener, log *slog.Logger, hook func(string
 			}
 			s := server.New(server.Options{
 				Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
-				NewTrace: trace, Key: n.RequestKey, Log: log,
+				NewTrace: trace, Key: n.RequestKey, Requests: n.Requests, Log: log,
 			})
 			return s, s.Close
 		},

@@ -124,6 +124,7 @@ func (p *process) open(ctx context.Context, environ environment) error {
 	p.node, err = node.Start(ctx, node.Config{
 		Store: p.store, MasterKey: key, Dialects: catalog.Dialects(), Rails: rails, Clock: business, Real: time.Now, Rand: rand.Reader,
 		NewID: newID, Caller: sender, Lanes: p.config.Lanes, Lease: p.config.WorkLease, Observer: p.metrics, Log: p.log, Hook: p.hook,
+		RequestLogDays: p.config.RequestLog,
 	})
 	if err != nil {
 		return migrated(err)
@@ -131,11 +132,11 @@ func (p *process) open(ctx context.Context, environ environment) error {
 	p.onClose(func() error { p.node.Close(); return nil })
 	p.metrics.Watch(metrics.Waits{
 		Backlog: func(ctx context.Context) (store.Backlog, error) { return p.store.Backlog(ctx, business.Now()) },
-		Queue:   p.node.Engine.Waiting, Now: business.Now,
+		Queue:   p.node.Engine.Waiting, Now: business.Now, NotKept: p.node.Requests.Lost,
 	})
 	p.server = server.New(server.Options{
 		Dialects: catalog.Dialects(), Directory: p.node.Directory, Engine: p.node.Engine, Now: business.Now, Real: time.Now,
-		NewTrace: newTrace, Key: p.node.RequestKey, Origin: public, Proxies: proxies, Observer: p.metrics, Log: p.log,
+		NewTrace: newTrace, Key: p.node.RequestKey, Origin: public, Proxies: proxies, Observer: p.metrics, Requests: p.node.Requests, Log: p.log,
 	})
 	if p.console, err = p.openConsole(); err != nil {
 		return err

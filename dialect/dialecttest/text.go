@@ -107,7 +107,7 @@ var policies = map[remit.Policy]string{
 	remit.TakeLeft: "take what is left", remit.TakeWhole: "take the whole",
 }
 
-var stages = map[remit.Stage]string{
+var faultStages = map[remit.Stage]string{
 	remit.BeforeLookup: "before the look-up", remit.AtLookup: "at the look-up", remit.AfterLookup: "after the look-up",
 }
 
@@ -135,7 +135,7 @@ func (w *sheet) keyed(k remit.Keyed, content []byte) {
 
 func (w *sheet) faults(all []remit.Fault) {
 	for _, f := range all {
-		w.line("fault", "%s: %s", stages[f.Stage], formatError(f.Err))
+		w.line("fault", "%s: %s", faultStages[f.Stage], formatError(f.Err))
 	}
 }
 

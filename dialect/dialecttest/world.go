@@ -318,7 +318,7 @@ func (w *world) tell(add func(name, text string)) {
 		if problem != "" {
 			w.t.Errorf("a merchant does not believe %s: %s", d.Notice.Kind, problem)
 		}
-		if err := w.b.Dialect.Acknowledged(d.Notice, dialect.Reply(reply), w.b.caller(w.t)); err != nil {
+		if err := w.b.Dialect.Acknowledged(d.Notice, dialect.Reply{Status: reply.Status, Header: reply.Header, Body: reply.Body}, w.b.caller(w.t)); err != nil {
 			w.t.Errorf("a correct reply to %s does not count: %v", d.Notice.Kind, err)
 		}
 	}
@@ -375,6 +375,7 @@ func (w *world) converse(r dialect.Request, add func(name, text string)) {
 		res, err = w.engine.Ask(w.t.Context(), merchant, w.b.Dialect.Name(), "", op)
 	}
 	add("outcome", formatOutcome(res, stage, err))
+	w.checked(stage, err)
 	if res.Refusal != nil {
 		err = res.Refusal
 	}
@@ -386,6 +387,22 @@ func (w *world) converse(r dialect.Request, add func(name, text string)) {
 	}
 	add("response", formatResponse(answer))
 	w.tell(add)
+}
+
+// stages are the dialect's own, by the method of a call.
+var stages = map[string]dialect.Stage{"Claim": dialect.StageClaim, "Verify": dialect.StageVerify, "Decode": dialect.StageDecode}
+
+// checked sees that a refusal of the dialect's own is that of a check which
+// the dialect names.
+func (w *world) checked(method string, err error) {
+	w.t.Helper()
+	at, its := stages[method]
+	if !its {
+		return
+	}
+	if reason := remit.AsError(err).Reason; dialect.Refusing(w.b.Dialect.Checks(), at, reason) < 0 {
+		w.t.Errorf("no check at %s refuses for %q: %v", at, reason, err)
+	}
 }
 
 // ask takes a call through its steps up to the operation, and names the one

@@ -48,6 +48,7 @@ func prove(_ testing.TB, r *dialect.Request) {
 }
 
 func TestGolden(t *testing.T) { dialecttest.Golden(t, bench()) }
+func TestKept(t *testing.T)   { dialecttest.Kept(t, bench()) }
 
 // samples are one request of each kind.
 func samples() []dialect.Request {

@@ -153,7 +153,7 @@ func (c *merchantCall) refuse(err error) dialect.Response {
 		Description string       `json:"description"`
 		Workaround  string       `json:"workaround"`
 	}{p.title, cmp.Or(p.description, sentence(e.Detail)), p.workaround}})
-	out := dialect.Response{Status: p.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+	out := dialect.Response{Status: p.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Code: string(p.title)}
 	if c.wrong {
 		out.Header.Set("Allow", strings.Join(allowed(c.r.Path), ", "))
 	}

@@ -198,6 +198,7 @@ func sample() dialect.Request {
 }
 
 func TestGolden(t *testing.T) { dialecttest.Golden(t, bench(t)) }
+func TestKept(t *testing.T)   { dialecttest.Kept(t, bench(t)) }
 func TestTotal(t *testing.T)  { dialecttest.Total(t, bench(t), sample()) }
 
 // FuzzConversation puts each body into a request that is proved.

@@ -106,7 +106,7 @@ func find(method, path string) (e endpoint, segments map[string]string, plain, a
 }
 
 // errNothing is about what is not there.
-var errNothing = remit.Errorf(remit.NotFound, "", "There is nothing here.")
+var errNothing = remit.Errorf(remit.NotFound, reasonNothing, "There is nothing here.")
 
 // match compares a path with a pattern, segment by segment.
 func match(pattern, path string) (map[string]string, bool) {

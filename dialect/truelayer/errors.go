@@ -29,6 +29,7 @@ const errorTypes = "https://docs.truelayer.com/docs/error-types#"
 // Reasons of our own, for what has a form of its own on the wire.
 const (
 	reasonMethod     remit.Reason = "method"
+	reasonNothing    remit.Reason = "nothing_here"
 	reasonToken      remit.Reason = "token"
 	reasonGrant      remit.Reason = "grant"
 	reasonScope      remit.Reason = "scope"
@@ -109,6 +110,7 @@ func (c *call) refuse(e *remit.Error) dialect.Response {
 		d.Detail, d.Errors = "The request was invalid.", map[string][]string{field: {cmp.Or(e.Detail, p.title)}}
 	}
 	res := c.json(p.status, d)
+	res.Code = p.anchor
 	res.Header.Set("Content-Type", "application/problem+json") // no other: a client in use looks for just this
 	if p.status == http.StatusMethodNotAllowed {
 		res.Header.Set("Allow", c.allow)

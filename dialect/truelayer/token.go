@@ -147,6 +147,7 @@ func refuseToken(c *call, e *remit.Error) dialect.Response {
 		status = p.status
 	}
 	res := c.json(status, map[string]string{"error": word})
+	res.Code = word
 	if status == http.StatusMethodNotAllowed {
 		res.Header.Set("Allow", c.allow)
 	}

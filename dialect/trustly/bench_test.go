@@ -128,5 +128,6 @@ func sample() dialect.Request {
 }
 
 func TestGolden(t *testing.T)       { dialecttest.Golden(t, bench(t)) }
+func TestKept(t *testing.T)         { dialecttest.Kept(t, bench(t)) }
 func TestTotal(t *testing.T)        { dialecttest.Total(t, bench(t), sample()) }
 func FuzzConversation(f *testing.F) { dialecttest.Fuzz(f, bench(f), "/api/1") }

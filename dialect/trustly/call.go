@@ -204,14 +204,14 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 	if r.Form != "" {
 		alg = named(r.Form)
 	}
-	body, failed := c.body(s, alg, r, err)
-	res := dialect.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, Body: body}
+	body, code, failed := c.body(s, alg, r, err)
+	res := dialect.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, Body: body, Code: code}
 	if failed != nil {
 		// Without a signature nothing can be said that a client would believe.
 		// A 500 tells it to send the same UUID again. (D15)
 		p := problemOf(remit.Internal, nil)
 		res.Status = http.StatusInternalServerError
-		res.Body = appendJSON(nil, envelope("error", failure(p, value{})))
+		res.Body, res.Code = appendJSON(nil, envelope("error", failure(p, value{}))), p.code
 	}
 	if c.unreadable {
 		// The JavaScript client announces too few bytes for text outside of
@@ -222,19 +222,20 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 	return res
 }
 
-// body is the answer, signed. docs/spec/trustly-eu.md#2-envelopes.
-func (c *call) body(s dialect.Signer, alg algorithm, r remit.Result, err error) ([]byte, error) {
+// body is the answer, signed, and the code of an error.
+// docs/spec/trustly-eu.md#2-envelopes.
+func (c *call) body(s dialect.Signer, alg algorithm, r remit.Result, err error) (body []byte, code string, _ error) {
 	if err == nil {
 		data, refused := c.method.answer(c, r)
 		if refused == nil {
 			signed, err := signed(s, alg, r.KeyVersion, c.name, c.uuid, data)
-			return appendJSON(nil, envelope("result", signed)), err
+			return appendJSON(nil, envelope("result", signed)), "", err
 		}
 		err = refused
 	}
 	if why, ok := c.rejection(err); ok {
 		signed, err := signed(s, alg, r.KeyVersion, c.name, c.uuid, c.method.rejected(why))
-		return appendJSON(nil, envelope("result", signed)), err
+		return appendJSON(nil, envelope("result", signed)), why, err
 	}
 	p := problemOf(err, c.method.words)
 	name, uuid := c.echo()
@@ -242,7 +243,7 @@ func (c *call) body(s dialect.Signer, alg algorithm, r remit.Result, err error) 
 		{"code", value{kind: number, text: p.code}},
 		{"message", str(p.name)},
 	}})
-	return appendJSON(nil, envelope("error", failure(p, inner))), err
+	return appendJSON(nil, envelope("error", failure(p, inner))), p.code, err
 }
 
 // rejection tells whether an error is a result of the method.

@@ -70,6 +70,7 @@ func sample() dialect.Request {
 }
 
 func TestGolden(t *testing.T) { dialecttest.Golden(t, bench(t)) }
+func TestKept(t *testing.T)   { dialecttest.Kept(t, bench(t)) }
 func TestTotal(t *testing.T)  { dialecttest.Total(t, bench(t), sample()) }
 func FuzzConversation(f *testing.F) {
 	dialecttest.Fuzz(f, bench(f), "/api/v1/transactions/1003299950/refund")

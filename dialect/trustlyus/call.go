@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 
 	"remit"
@@ -212,6 +213,7 @@ func (c *call) refuse(err error) dialect.Response {
 	}
 	f.Domain = domainOf(f.Code)
 	res := jsonResponse(p.status, map[string][]failure{"errors": {f}})
+	res.Code = strconv.Itoa(f.Code)
 	if p.status == http.StatusUnauthorized {
 		res.Header.Set("WWW-Authenticate", `Basic realm="Trustly"`)
 	}

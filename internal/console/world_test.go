@@ -66,7 +66,7 @@ func begin(t *testing.T) *world {
 		Public: func(n *node.Node, newTrace func() string) (http.Handler, func()) {
 			w.node = n
 			p := server.New(server.Options{Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
-				NewTrace: newTrace, Key: n.RequestKey, Log: log})
+				NewTrace: newTrace, Key: n.RequestKey, Requests: n.Requests, Log: log})
 			return p, p.Close
 		},
 		Console: func(n *node.Node, whole http.Handler) http.Handler {

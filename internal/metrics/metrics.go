@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"remit"
+	"remit/internal/requestlog"
 	"remit/store"
 )
 
@@ -123,6 +124,7 @@ type Waits struct {
 	Backlog func(context.Context) (store.Backlog, error) // what waits in the store
 	Queue   func() int                                   // commands that wait in this process
 	Now     func() time.Time                             // of the business clock
+	NotKept func() requestlog.Lost                       // of the request log, since the start
 }
 
 // Watch adds the metrics of what waits.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"remit"
+	"remit/internal/requestlog"
 	"remit/store"
 )
 
@@ -40,7 +41,10 @@ func used(backlog func(context.Context) (store.Backlog, error)) *Metrics {
 	m.Rail("simulator", "submit", "pending", time.Millisecond)
 	m.Delivery("trustly", "credit", "delivered", time.Millisecond)
 	m.Skew(-250 * time.Millisecond)
-	m.Watch(Waits{Backlog: backlog, Queue: func() int { return 4 }, Now: func() time.Time { return time.Unix(1000, 0) }})
+	m.Watch(Waits{
+		Backlog: backlog, Queue: func() int { return 4 }, Now: func() time.Time { return time.Unix(1000, 0) },
+		NotKept: func() requestlog.Lost { return requestlog.Lost{Full: 1, Failed: 2, Limited: 3} },
+	})
 	return m
 }
 
@@ -129,6 +133,9 @@ func TestWhatHappenedIsCounted(t *testing.T) {
 		`remit_delivery_tries_total{dialect="trustly",kind="credit",result="delivered"} 1`,
 		`remit_clock_skew_seconds -0.25`,
 		`remit_commands_waiting 4`,
+		`remit_requests_not_kept_total{why="full"} 1`,
+		`remit_requests_not_kept_total{why="failed"} 2`,
+		`remit_requests_not_kept_total{why="limited"} 3`,
 		`remit_backlog_read 1`,
 		`remit_work_waiting{kind="send"} 5`,
 		`remit_work_waiting{kind="deliver"} 2`,

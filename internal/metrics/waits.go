@@ -15,6 +15,7 @@ const backlogTimeout = 5 * time.Second
 
 // What waits, by metric.
 var (
+	notKept = describe("requests_not_kept_total", "Requests that the request log did not keep; why is full: too many waited, failed: the store did not take them, or limited: too many in a merchant's name that nobody had verified.", "why")
 	queued  = describe("commands_waiting", "Commands that wait in this process to be decided.")
 	read    = describe("backlog_read", "1 if the store could be asked what waits in it; the metrics of what waits are there only then.")
 	waiting = describe("work_waiting", "Pieces of work in the store, of all processes; kind is send, deliver or expire.", "kind")
@@ -32,7 +33,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 type waits struct{ Waits }
 
 func (waits) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queued, read, waiting, due, oldest, dead, stuck} {
+	for _, d := range []*prometheus.Desc{notKept, queued, read, waiting, due, oldest, dead, stuck} {
 		ch <- d
 	}
 }
@@ -42,6 +43,10 @@ func (w waits) Collect(ch chan<- prometheus.Metric) {
 	defer stop()
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	lost := w.NotKept()
+	for why, n := range map[string]int64{"full": lost.Full, "failed": lost.Failed, "limited": lost.Limited} {
+		ch <- prometheus.MustNewConstMetric(notKept, prometheus.CounterValue, float64(n), why)
 	}
 	gauge(queued, float64(w.Queue()))
 	b, err := w.Backlog(ctx)

@@ -17,7 +17,11 @@ const (
 	refreshEvery = 30 * time.Second // our keys, which another process may have made anew
 	forgetEvery  = 10 * time.Minute
 	forgetMax    = 10_000 // expired answers that go at once
+	requestsMax  = 1_000  // requests of one merchant that go at once
 )
+
+// day is one of the business clock.
+const day = 24 * time.Hour
 
 // WorkLeaseDefault is how long a process has a piece of work for itself, of
 // real time: longer than any call to a rail or a merchant.
@@ -84,6 +88,19 @@ func (n *Node) every(ctx context.Context, d time.Duration, what string, f func(c
 
 func (n *Node) forget(ctx context.Context) error {
 	_, err := n.Store.Forget(ctx, n.Clock.Now(), forgetMax)
+	return errors.Join(err, n.forgetRequests(ctx))
+}
+
+// forgetRequests deletes the requests that are older than they are kept, a few
+// of one merchant at a time: others write between.
+func (n *Node) forgetRequests(ctx context.Context) error {
+	all, err := n.Store.Merchants(ctx)
+	before := n.Clock.Now().Add(-day * time.Duration(n.cfg.RequestLogDays))
+	for _, m := range all {
+		for gone := requestsMax; gone == requestsMax && err == nil; {
+			gone, err = n.Store.ForgetRequests(ctx, m.ID, before, requestsMax)
+		}
+	}
 	return err
 }
 
@@ -122,9 +139,11 @@ func (n *Node) banks(ctx context.Context) (lines int, err error) {
 // Settle runs all that is due by the clock: banks, statements, timers,
 // sendings and deliveries, and what these cause, until nothing is. It says how many pieces
 // of work it ran.
+// The request log is written up to now.
 func (n *Node) Settle(ctx context.Context) (ran int, err error) {
 	n.settling.Lock()
 	defer n.settling.Unlock()
+	n.Requests.Flush()
 	for range settleRoundsMax {
 		done, err := n.banks(ctx)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"remit/internal/directory"
 	"remit/internal/engine"
 	"remit/internal/outbox"
+	"remit/internal/requestlog"
 	"remit/internal/vault"
 	"remit/rail"
 	"remit/store"
@@ -42,6 +43,9 @@ type Config struct {
 	// another, as a sandbox needs it: who moves the clock then sees all that
 	// fell due.
 	OneAtATime bool
+	// RequestLogDays is for how many days of the business clock requests are
+	// kept. 0 keeps none, and forgets those that are there.
+	RequestLogDays int
 }
 
 // Node is one running process.
@@ -53,6 +57,7 @@ type Node struct {
 	Clock     *clock.Clock
 	Dialects  map[string]dialect.Dialect
 	Rails     map[string]rail.Rail
+	Requests  *requestlog.Log // nil where no requests are kept
 
 	cfg      Config
 	loops    []*outbox.Loop // one for each kind of work
@@ -102,6 +107,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		Observer: cfg.Observer, Log: cfg.Log, Hook: cfg.Hook, Settings: n.Directory.Changed, LinesAtOnce: lines,
 	})
 	n.loops = []*outbox.Loop{n.loop(remit.WorkExpire, expireWorkers), n.loop(remit.WorkSend, sendWorkers), n.loop(remit.WorkDeliver, deliverWorkers)}
+	if cfg.RequestLogDays > 0 {
+		n.Requests = requestlog.New(requestlog.Options{Store: cfg.Store, Vault: v, Dialects: n.Dialects, Real: cfg.Real, Log: cfg.Log})
+	}
 	return n, nil
 }
 
@@ -122,6 +130,9 @@ func (n *Node) AddMerchant(ctx context.Context, id remit.MerchantID, s remit.Set
 	return n.Store.AddMerchant(ctx, remit.Merchant{ID: id, Settings: s, Created: n.Clock.Now()})
 }
 
-// Close finishes the commands that wait. Serve must have returned. The store
-// stays open.
-func (n *Node) Close() { n.Engine.Close() }
+// Close finishes the commands that wait, and writes the requests that do.
+// Serve must have returned. The store stays open.
+func (n *Node) Close() {
+	n.Engine.Close()
+	n.Requests.Close()
+}

@@ -72,7 +72,7 @@ func public(n *node.Node, newTrace func() string, log *slog.Logger) (http.Handle
 	}
 	s := server.New(server.Options{
 		Dialects: catalog.Dialects(), Directory: n.Directory, Engine: n.Engine, Now: n.Clock.Now, Real: time.Now,
-		NewTrace: newTrace, Key: n.RequestKey, Log: log,
+		NewTrace: newTrace, Key: n.RequestKey, Requests: n.Requests, Log: log,
 	})
 	return s, s.Close
 }

@@ -23,6 +23,7 @@ import (
 	"remit/internal/clock"
 	"remit/internal/engine"
 	"remit/internal/node"
+	"remit/internal/requestlog"
 	"remit/money"
 	"remit/rail"
 	"remit/store"
@@ -132,7 +133,7 @@ func Open(ctx context.Context, o Options) (s *Sandbox, err error) {
 	s.node, err = node.Start(ctx, node.Config{
 		Store: st, MasterKey: s.home.masterKey, Dialects: o.Dialects, Rails: []rail.Rail{bank}, Clock: c,
 		Real: s.home.leaseTime(), Rand: rand.Reader, NewID: s.home.newID(o.NewID), Caller: moved{Caller: o.Caller, home: s.home, base: s.base, mails: s.mail},
-		Log: o.Log, Hook: o.Hook, OneAtATime: true,
+		Log: o.Log, Hook: o.Hook, OneAtATime: true, RequestLogDays: requestlog.DaysDefault,
 	})
 	if err != nil {
 		return s, err

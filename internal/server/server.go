@@ -19,6 +19,7 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/requestlog"
 )
 
 // Limits of one request, of real time.
@@ -45,6 +46,11 @@ type Observer interface {
 	Request(dialect, code string, took time.Duration)
 }
 
+// Requests keeps what was asked, and what came of it. It does not wait.
+type Requests interface {
+	Add(requestlog.Record)
+}
+
 // Options are what a server is made of.
 type Options struct {
 	Dialects  []dialect.Dialect
@@ -57,6 +63,7 @@ type Options struct {
 	Origin    string                 // under which merchants reach us; "" is the one that each request names
 	Proxies   []netip.Prefix         // whose X-Forwarded-For is believed
 	Observer  Observer               // nil observes nothing
+	Requests  Requests               // nil keeps nothing
 	Log       *slog.Logger           // nil logs nothing
 }
 
@@ -133,6 +140,9 @@ type exchange struct {
 	request  dialect.Request
 	merchant remit.MerchantID // once it has shown that it is this one
 	claimed  remit.MerchantID // before that
+	stage    dialect.Stage    // how far it has come
+	asks     dialect.Operation
+	page     bool // it is a payer's, and names a merchant by our own mark
 }
 
 // serve takes one request from the wire and puts its answer there. Only then
@@ -143,7 +153,9 @@ func (s *Server) serve(d dialect.Dialect, w http.ResponseWriter, r *http.Request
 	res, result, err := s.answer(x, w, r)
 	write(w, res)
 	s.release(x, result)
-	s.tell(x, res.Status, result.Replayed, err, s.o.Real().Sub(start))
+	took := s.o.Real().Sub(start)
+	s.keep(x, res, result, err, took)
+	s.tell(x, res.Status, result.Replayed, err, took)
 }
 
 // answer reads a request and makes its answer, whatever the dialect.
@@ -178,24 +190,21 @@ func (s *Server) ask(ctx context.Context, x *exchange, call dialect.Call) (resul
 			result, err = remit.Result{}, broke(p)
 		}
 	}()
+	x.stage = dialect.StageClaim
 	principal, err := call.Claim()
 	if err != nil {
 		return result, err
 	}
 	in := x.d.Name()
 	if principal == "" {
-		op, err := call.Decode()
-		if err != nil {
-			return result, err
-		}
-		x.merchant = op.Merchant
-		return s.o.Engine.Ask(ctx, op.Merchant, in, "request:"+x.request.Trace, op)
+		x.page = true
+		return s.decide(ctx, x, call)
 	}
 	who, err := s.o.Directory.Caller(ctx, in, principal)
 	if err != nil {
 		return result, unavailable(err)
 	}
-	x.claimed = who.Merchant
+	x.claimed, x.stage = who.Merchant, dialect.StageVerify
 	who.Admitted = who.Known && admitted(who.Settings.IPAllow, x.request.From)
 	if err := call.Verify(who); err != nil {
 		return result, err
@@ -204,11 +213,21 @@ func (s *Server) ask(ctx context.Context, x *exchange, call dialect.Call) (resul
 		return result, fmt.Errorf("dialect %s verified a caller whom nobody knows", in)
 	}
 	x.merchant = who.Merchant
+	return s.decide(ctx, x, call)
+}
+
+// decide has carried out what a call asks for that may be made.
+func (s *Server) decide(ctx context.Context, x *exchange, call dialect.Call) (remit.Result, error) {
+	x.stage = dialect.StageDecode
 	op, err := call.Decode()
 	if err != nil {
-		return result, err
+		return remit.Result{}, err
 	}
-	return s.o.Engine.Ask(ctx, who.Merchant, in, "request:"+x.request.Trace, op)
+	if x.page {
+		x.merchant = op.Merchant
+	}
+	x.asks, x.stage = op, dialect.StageDecide
+	return s.o.Engine.Ask(ctx, x.merchant, x.d.Name(), "request:"+x.request.Trace, op)
 }
 
 // unavailable is what a store that cannot be read comes to for the caller.

@@ -47,8 +47,12 @@ func (plainly) Name() string { return "plainly" }
 func (plainly) Routes() []dialect.Route {
 	return []dialect.Route{{Method: http.MethodPost, Path: "/plainly"}, {Method: http.MethodPost, Path: "/plainly/{breaks}"}}
 }
-func (plainly) BodyBytesMax() int64                             { return plainlyBodyMax }
-func (plainly) Read(r dialect.Request) dialect.Call             { return say{r}.breaks("read") }
+func (plainly) BodyBytesMax() int64                 { return plainlyBodyMax }
+func (plainly) Read(r dialect.Request) dialect.Call { return say{r}.breaks("read") }
+func (plainly) Private() dialect.Private {
+	return dialect.Private{Secrets: []string{"password"}, Headers: []string{"Who"}}
+}
+func (plainly) Checks() []dialect.Check                         { return nil }
 func (plainly) Notices(dialect.Occurrence) []remit.Notice       { return nil }
 func (plainly) Retry(remit.Notice, int64) (time.Duration, bool) { return 0, false }
 func (plainly) NewServerKey(io.Reader) (string, error)          { return "", nil }
@@ -135,6 +139,7 @@ type world struct {
 	options server.Options
 	server  *server.Server
 	url     string
+	dir     string                         // of the database
 	stop    func()                         // waits until all is answered and told
 	secrets map[string]dialect.Credentials // of acme, by dialect
 }
@@ -150,7 +155,7 @@ func newWorld(t *testing.T, change ...func(*server.Options)) *world {
 	must(t, err)
 	t.Cleanup(func() { must(t, bank.Close()) })
 	n := 0
-	w := &world{seen: make(seen, seenMax), secrets: map[string]dialect.Credentials{}}
+	w := &world{dir: dir, seen: make(seen, seenMax), secrets: map[string]dialect.Credentials{}}
 	dialects := []dialect.Dialect{trustly.Dialect{}, plainly{}}
 	w.Node, err = node.Start(ctx, node.Config{
 		Store: s, MasterKey: make([]byte, 32), Dialects: dialects, Rails: []rail.Rail{simulator.New("simulator", bank)},

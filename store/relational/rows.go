@@ -30,6 +30,7 @@ const (
 	deliveryColumns     = "merchant_id, seq, n, dialect, subject, kind, url, content, key_version, state, tries, created, updated"
 	nameColumns         = "merchant_id, scope, name, payment"
 	beneficiaryColumns  = "merchant_id, id, dialect, digest, account, holder, details, created"
+	requestColumns      = "merchant_id, id, at, took, status, verified, replayed, dialect, operation, stage, code, reason, detail, wire, subject, named, asked"
 	tryColumns          = "merchant_id, seq, n, i, at, took, status, problem, response"
 )
 
@@ -47,6 +48,14 @@ func moment(us int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(us).UTC()
+}
+
+// bit is a truth as it is kept.
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // text keeps v as JSON; an empty value is "".
@@ -128,13 +137,9 @@ func scanPayment(r Row) (p remit.Payment, err error) {
 }
 
 func disbursementRow(d remit.Disbursement) ([]any, error) {
-	var stuck int64
-	if d.Stuck {
-		stuck = 1
-	}
 	portions, err := text(d.Portions)
 	return []any{string(d.Merchant), string(d.ID), string(d.Kind), string(d.Payment), d.Dialect, d.ExternalID, d.Amount.Minor,
-		micros(d.Created), micros(d.Updated), stuck, string(d.Amount.Currency), string(d.State), string(d.WaitingFor),
+		micros(d.Created), micros(d.Updated), bit(d.Stuck), string(d.Amount.Currency), string(d.State), string(d.WaitingFor),
 		string(d.Reason), d.Reference, d.Rail, d.Hold, d.Paid, micros(d.Sent), micros(d.Settled), micros(d.Ended), portions, d.Details,
 		string(d.Account), string(d.AccountName), d.NotificationURL, d.OrderReference}, err
 }

@@ -47,6 +47,7 @@ var (
 	work          = &table{"work", workColumns, 3}
 	deliveries    = &table{"deliveries", deliveryColumns, 3}
 	tries         = &table{"tries", tryColumns, 0}
+	requests      = &table{"requests", requestColumns, 2}
 	names         = &table{"payment_names", nameColumns, 4}
 	beneficiaries = &table{"beneficiaries", beneficiaryColumns, 2}
 )

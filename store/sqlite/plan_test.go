@@ -60,6 +60,11 @@ func TestEachListingHasItsIndex(t *testing.T) {
 		_, _, err := s.Find(ctx, f)
 		return err
 	}
+	requests := func(f store.RequestFilter) error {
+		f.Merchant, f.Newest, f.Max = "acme", true, 9
+		_, err := s.Requests(ctx, f)
+		return err
+	}
 	now := time.Now()
 	for name, c := range map[string]struct {
 		ask  func() error
@@ -81,6 +86,10 @@ func TestEachListingHasItsIndex(t *testing.T) {
 		"subject":    {func() error { return deliveries(store.DeliveryFilter{Subject: "d1"}) }, "deliveries_subject"},
 		"text":       {func() error { return find(store.Search{Text: "x"}) }, "payments_external payment_names_name payments_order disbursements_external disbursements_reference disbursements_order"},
 		"amount":     {func() error { return find(store.Search{Amount: money.Amount{Minor: 1}}) }, "payments_minor disbursements_minor"},
+		"requests":   {func() error { return requests(store.RequestFilter{}) }, "requests_at"},
+		"refused":    {func() error { return requests(store.RequestFilter{Refused: true}) }, "requests_refused"},
+		"about":      {func() error { return requests(store.RequestFilter{About: []string{"d1", "1"}}) }, "requests_subject requests_named"},
+		"trace":      {func() error { return requests(store.RequestFilter{ID: "1"}) }, "sqlite_autoindex_requests_1"},
 		"money in":   {func() error { return totals(ctx, s, store.FlowIn) }, "COVERING INDEX payments_funded"},
 		"money out":  {func() error { return totals(ctx, s, store.FlowOut) }, "COVERING INDEX disbursements_created"},
 		"money back": {func() error { return totals(ctx, s, store.FlowBack) }, "COVERING INDEX disbursements_gone"},

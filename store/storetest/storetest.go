@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"days add up", daysAddUp},
 		{"the small tables keep", smallTablesKeep},
 		{"expired answers are forgotten", answersAreForgotten},
+		{"requests are kept, chosen and forgotten", requestsAreKept},
 		{"work is leased until the lease runs out", workIsLeased},
 		{"work of one order is first tried in order", workKeepsOrder},
 		{"work is shared out between merchants", workIsShared},

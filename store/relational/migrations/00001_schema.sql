@@ -215,6 +215,34 @@ CREATE TABLE tries (
     PRIMARY KEY (merchant_id, seq, n, i)
 );
 
+-- What merchants asked, as the request log keeps it. Nothing depends on a row
+-- being here; only what was refused, and therefore has no subject, is found by
+-- what it named.
+CREATE TABLE requests (
+    at          BIGINT   NOT NULL,
+    took        BIGINT   NOT NULL,
+    status      SMALLINT NOT NULL,
+    verified    SMALLINT NOT NULL,
+    replayed    SMALLINT NOT NULL,
+    merchant_id TEXT     NOT NULL,
+    id          TEXT     NOT NULL,
+    dialect     TEXT     NOT NULL,
+    operation   TEXT     NOT NULL,
+    stage       TEXT     NOT NULL,
+    code        TEXT     NOT NULL,
+    reason      TEXT     NOT NULL,
+    detail      TEXT     NOT NULL,
+    wire        TEXT     NOT NULL,
+    subject     TEXT     NOT NULL,
+    named       TEXT     NOT NULL,
+    asked       TEXT     NOT NULL,
+    PRIMARY KEY (merchant_id, id)
+);
+CREATE INDEX requests_at ON requests (merchant_id, at, id);
+CREATE INDEX requests_refused ON requests (merchant_id, at, id) WHERE code <> '';
+CREATE INDEX requests_subject ON requests (merchant_id, subject) WHERE subject <> '';
+CREATE INDEX requests_named ON requests (merchant_id, named) WHERE named <> '';
+
 -- What follows is small, rarely written, and belongs to no merchant alone.
 
 CREATE TABLE credentials (

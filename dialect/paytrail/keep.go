@@ -1,0 +1,33 @@
+package paytrail
+
+import (
+	"remit"
+	"remit/dialect"
+)
+
+// Private is what is hidden of a request before it is kept. The Merchant API's
+// proof stands in a header that is not.
+func (Dialect) Private() dialect.Private {
+	return dialect.Private{
+		Secrets:  []string{"token", "socialSecurityNumber"},
+		Accounts: []string{"iban", "account", "accountNumber"},
+		Personal: []string{"email", "firstName", "lastName", "name", "payerName", "companyName", "phone", "streetAddress", "postalCode", "city", "county"},
+		Headers: []string{
+			headerSignature, headerAccount, headerAlgorithm, headerMethod, headerNonce, headerTimestamp, headerTransaction, "Timestamp", "Content-MD5", "Refund-Origin",
+		},
+	}
+}
+
+// Checks are those of both APIs' calls: each makes them in this order, and not
+// all of them. docs/spec/paytrail.md#b2-request-signing-p-doc.
+func (Dialect) Checks() []dialect.Check {
+	return []dialect.Check{
+		{Stage: dialect.StageClaim, Name: "the size", Reasons: []remit.Reason{remit.ReasonTooLarge, reasonJSON}},
+		{Stage: dialect.StageClaim, Name: "who asks"},
+		{Stage: dialect.StageVerify, Name: "the signature", Reasons: []remit.Reason{remit.ReasonSignature, reasonSignature}},
+		{Stage: dialect.StageVerify, Name: "that the merchant is enabled, from this address", Reasons: []remit.Reason{remit.ReasonDisabled, reasonInactive}},
+		{Stage: dialect.StageVerify, Name: "that the function may be called", Reasons: []remit.Reason{remit.ReasonFunction, reasonRefundsOff}},
+		{Stage: dialect.StageDecode, Name: "the path and its method", Reasons: []remit.Reason{reasonMethod, reasonPath}},
+		{Stage: dialect.StageDecode, Name: "the message"},
+	}
+}

@@ -1,0 +1,377 @@
+package requestlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"remit/dialect"
+)
+
+// Limits of what is kept of one request, in bytes.
+const (
+	bodyBytesMax   = 8 << 10 // of a masked body
+	headerBytesMax = 512     // of a header's value
+	pathBytesMax   = 512     // of the path with its query
+	nameBytesMax   = 64      // of a name that can be private
+)
+
+// hidden stands where something was.
+const hidden = "•••"
+
+// What stays of a value that is hidden.
+const (
+	lastDigits       = 4  // of an account number …
+	accountShortest  = 8  // … if it has as many characters as this
+	signatureStays   = 12 // characters of a signature …
+	signatureShorter = 40 // … unless it is shorter than this
+)
+
+// kind is how private a value is. Of two that a value has, the higher counts.
+type kind uint8
+
+const (
+	open kind = iota
+	signature
+	personal
+	account
+	secret
+)
+
+// everyHeader are the headers that are kept in every dialect.
+var everyHeader = []string{"Content-Type", "User-Agent", "Idempotency-Key"}
+
+// Masker hides what is private in the requests of one dialect. It is safe for
+// concurrent use.
+type Masker struct {
+	kinds   map[string]kind // by the name in small letters
+	headers []string
+}
+
+// NewMasker makes a masker.
+func NewMasker(p dialect.Private) *Masker {
+	m := &Masker{kinds: map[string]kind{}}
+	for k, names := range map[kind][]string{signature: p.Signatures, personal: p.Personal, account: p.Accounts, secret: p.Secrets} {
+		for _, n := range names {
+			n = strings.ToLower(n)
+			m.kinds[n] = max(m.kinds[n], k)
+		}
+	}
+	for _, name := range append(everyHeader[:len(everyHeader):len(everyHeader)], p.Headers...) {
+		m.headers = append(m.headers, textproto.CanonicalMIMEHeaderKey(name))
+	}
+	return m
+}
+
+// kindOf is how private a value of a name is. Of a name in parts, such as
+// customer[email], each part counts.
+func (m *Masker) kindOf(name string) (k kind) {
+	var small [nameBytesMax]byte
+	n := 0
+	for i := 0; i <= len(name); i++ {
+		if i == len(name) || strings.IndexByte("[].", name[i]) >= 0 {
+			k, n = max(k, m.kinds[string(small[:n])]), 0
+			continue
+		}
+		if n == len(small) {
+			return max(k, m.kindOfLong(name))
+		}
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		small[n] = c
+		n++
+	}
+	return k
+}
+
+// kindOfLong is for names that are longer than any that is private: a part of
+// them may be.
+func (m *Masker) kindOfLong(name string) (k kind) {
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '[' || r == ']' || r == '.' }) {
+		k = max(k, m.kinds[strings.ToLower(part)])
+	}
+	return k
+}
+
+// Request writes a request down as HTTP has it, masked: what the log keeps.
+func (m *Masker) Request(r dialect.Request) string {
+	var b strings.Builder
+	b.Grow(len(r.Body) + pathBytesMax)
+	b.WriteString(r.Method + " " + cut(m.place(r), pathBytesMax) + "\n")
+	for _, name := range m.headers {
+		for _, v := range r.Header[name] {
+			b.WriteString(name + ": " + oneLine(m.header(name, v)) + "\n")
+		}
+	}
+	b.WriteByte('\n')
+	b.WriteString(m.Body(r.Header, r.Body, r.TooLarge))
+	return b.String()
+}
+
+func (m *Masker) header(name, value string) string {
+	return cut(string(hide(nil, value, m.kindOf(name))), headerBytesMax)
+}
+
+// place is the path with its query. A query that is none is not shown.
+func (m *Masker) place(r dialect.Request) string {
+	path := oneLine(string(hide(nil, r.Path, open)))
+	if r.Query == "" {
+		return path
+	}
+	query, ok := m.form(nil, r.Query)
+	if !ok {
+		return path + "?" + hidden
+	}
+	return path + "?" + oneLine(string(query))
+}
+
+// oneLine is a text without what would end its line.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == utf8.RuneError {
+			return '·'
+		}
+		return r
+	}, text)
+}
+
+// cut shortens a text, and says so.
+func cut(text string, bytesMax int) string {
+	if len(text) <= bytesMax {
+		return text
+	}
+	whole := len(text)
+	for text = text[:bytesMax]; !utf8.ValidString(text); {
+		text = text[:len(text)-1]
+	}
+	return fmt.Sprintf("%s… (cut here: %d bytes in all)", text, whole)
+}
+
+// Body masks a body: JSON whatever its type says, and a form that is said to be
+// one. Of any other nothing is shown but its length: where a secret ends in it
+// nobody can tell.
+func (m *Masker) Body(h http.Header, body []byte, tooLarge bool) string {
+	switch {
+	case tooLarge:
+		return fmt.Sprintf("(not shown: larger than the %d bytes that are read)", len(body))
+	case len(body) == 0:
+		return ""
+	case !utf8.Valid(body):
+		return fmt.Sprintf("(not shown: %d bytes that are no text)", len(body))
+	}
+	if json.Valid(bytes.TrimPrefix(body, byteOrderMark)) {
+		return cut(string(m.json(string(body))), bodyBytesMax)
+	}
+	if strings.HasPrefix(h.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if form, ok := m.form(nil, string(body)); ok {
+			return cut(string(form), bodyBytesMax)
+		}
+		return fmt.Sprintf("(not shown: %d bytes that are neither a form nor JSON)", len(body))
+	}
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(body, new(json.RawMessage)), &syntax) {
+		return fmt.Sprintf("(not shown: %d bytes that are no JSON, from byte %d on)", len(body), syntax.Offset)
+	}
+	return fmt.Sprintf("(not shown: %d bytes that are no JSON)", len(body))
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// level is an object or an array of JSON that has begun.
+type level struct {
+	object, named bool // named says that the next text is a value
+	kind          kind // of all that stands in it
+	value         kind // of the value of the last name
+}
+
+// json masks valid JSON in one pass. Spaces, order and names stay.
+func (m *Masker) json(in string) []byte {
+	out := make([]byte, 0, len(in)+len(hidden))
+	stack := make([]level, 1, 8)
+	for i := 0; i < len(in); {
+		top := &stack[len(stack)-1]
+		now := top.kind
+		if top.object {
+			now = max(now, top.value)
+		}
+		switch c := in[i]; {
+		case c == '{' || c == '[':
+			stack = append(stack, level{object: c == '{', kind: now})
+		case c == '}' || c == ']':
+			stack = stack[:len(stack)-1]
+		case c == ',':
+			top.named = false
+		case c == '"':
+			end := textEnd(in, i)
+			if top.object && !top.named {
+				top.named, top.value = true, m.kindOf(unquoted(in[i:end]))
+				now = open
+			}
+			out = append(out, '"')
+			out = hideQuoted(out, in[i:end], now)
+			out = append(out, '"')
+			i = end
+			continue
+		case now != open && (c == '-' || ('0' <= c && c <= '9')):
+			for i < len(in) && strings.IndexByte("+-.eE0123456789", in[i]) >= 0 {
+				i++
+			}
+			out = append(out, `"`+hidden+`"`...)
+			continue
+		}
+		out = append(out, in[i])
+		i++
+	}
+	return out
+}
+
+// textEnd is where a text of JSON ends that begins at i.
+func textEnd(in string, i int) int {
+	for i++; in[i] != '"'; i++ {
+		if in[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// unquoted reads a text of JSON.
+func unquoted(quoted string) string {
+	if strings.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	_ = json.Unmarshal([]byte(quoted), &s) // the whole is valid
+	return s
+}
+
+// hideQuoted hides what stands between the quotes of a text of JSON. What is
+// written with escapes is shown whole or not at all.
+func hideQuoted(out []byte, quoted string, k kind) []byte {
+	inner := quoted[1 : len(quoted)-1]
+	if strings.IndexByte(inner, '\\') < 0 {
+		return hide(out, inner, k)
+	}
+	if plain := unquoted(quoted); k == open && string(hideAccounts(nil, plain)) == plain {
+		return append(out, inner...)
+	}
+	return append(out, hidden...)
+}
+
+// hide hides a value.
+func hide(out []byte, v string, k kind) []byte {
+	if v == "" {
+		return out
+	}
+	switch k {
+	case open:
+		return hideAccounts(out, v)
+	case signature:
+		if len(v) >= signatureShorter && ascii(v[:signatureStays]) {
+			out = append(out, v[:signatureStays]...)
+		}
+		return append(out, hidden...)
+	case personal:
+		if first, n := utf8.DecodeRuneInString(v); n < len(v) && first != utf8.RuneError {
+			out = append(out, v[:n]...)
+		}
+		return append(out, hidden...)
+	case account:
+		out = append(out, hidden...)
+		if len(v) >= accountShortest && ascii(v) {
+			out = append(out, v[len(v)-lastDigits:]...)
+		}
+		return out
+	}
+	return append(out, hidden...)
+}
+
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// How long an IBAN is: two letters, two digits, and 10 to 30 letters and digits.
+const (
+	ibanShortest = 14
+	ibanLongest  = 34
+)
+
+// hideAccounts hides what looks like an IBAN, wherever it stands in a text.
+func hideAccounts(out []byte, v string) []byte {
+	shown := 0 // what stands before it is in out
+	for i := 0; i+ibanShortest <= len(v); i++ {
+		begin := i
+		for i < len(v) && alphanumeric(v[i]) {
+			i++
+		}
+		if iban(v[begin:i]) {
+			out = append(append(out, v[shown:begin]...), hidden...)
+			shown = i - lastDigits
+		}
+	}
+	return append(out, v[shown:]...)
+}
+
+func alphanumeric(c byte) bool {
+	return ('0' <= c && c <= '9') || ('A' <= c && c <= 'Z') || ('a' <= c && c <= 'z')
+}
+
+func iban(word string) bool {
+	if len(word) < ibanShortest || len(word) > ibanLongest {
+		return false
+	}
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	for i := range len(word) {
+		if c := word[i]; !digit(c) && (c < 'A' || 'Z' < c) {
+			return false
+		}
+	}
+	return !digit(word[0]) && !digit(word[1]) && digit(word[2]) && digit(word[3])
+}
+
+// form masks a form, or a query. It is none where a part has no name of the
+// plain kind, or cannot be read: what would be hidden then cannot be told.
+func (m *Masker) form(out []byte, text string) (_ []byte, ok bool) {
+	for i, part := range strings.Split(text, "&") {
+		name, value, pair := strings.Cut(part, "=")
+		plainName, err := url.QueryUnescape(name)
+		plain, errValue := url.QueryUnescape(value)
+		if !pair || err != nil || errValue != nil || !formName(plainName) {
+			return nil, false
+		}
+		if i > 0 {
+			out = append(out, '&')
+		}
+		out = append(append(out, name...), '=')
+		k := m.kindOf(plainName)
+		if k == open && string(hideAccounts(nil, plain)) == plain {
+			out = append(out, value...)
+			continue
+		}
+		out = hide(out, plain, k)
+	}
+	return out, true
+}
+
+// formName tells whether a name is one that a program would give a field.
+func formName(name string) bool {
+	for i := range len(name) {
+		if !alphanumeric(name[i]) && strings.IndexByte("_-.[]", name[i]) < 0 {
+			return false
+		}
+	}
+	return name != "" && len(name) <= nameBytesMax
+}

@@ -1,0 +1,73 @@
+package relational
+
+import (
+	"context"
+	"time"
+
+	"remit"
+	"remit/store"
+)
+
+func requestRow(r store.Request) ([]any, error) {
+	return []any{string(r.Merchant), r.ID, micros(r.At), r.Took.Microseconds(), r.Status, bit(r.Verified), bit(r.Replayed), r.Dialect, r.Operation,
+		r.Stage, r.Code, string(r.Reason), r.Detail, r.Wire, r.Subject, r.Named, string(r.Asked)}, nil
+}
+
+func scanRequest(row Row) (r store.Request, err error) {
+	var at, took, verified, replayed int64
+	err = row.Scan((*string)(&r.Merchant), &r.ID, &at, &took, &r.Status, &verified, &replayed, &r.Dialect, &r.Operation,
+		&r.Stage, &r.Code, (*string)(&r.Reason), &r.Detail, &r.Wire, &r.Subject, &r.Named, (*string)(&r.Asked))
+	r.At, r.Took, r.Verified, r.Replayed = moment(at), time.Duration(took)*time.Microsecond, verified != 0, replayed != 0
+	return r, err
+}
+
+// AddRequests keeps requests: those of one call in one transaction.
+func (s *Store) AddRequests(ctx context.Context, rs []store.Request) error {
+	st, err := put(s, requests, rs, requestRow)
+	if err != nil || len(st) == 0 {
+		return err
+	}
+	return s.write(ctx, st...)
+}
+
+// Requests lists a merchant's.
+func (s *Store) Requests(ctx context.Context, f store.RequestFilter) ([]store.Request, error) {
+	q := of("requests", requestColumns, f.Merchant)
+	q.and(f.ID != "", "id = ?", f.ID)
+	q.and(f.Refused, "code <> ''")
+	q.about(f.About)
+	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
+	q.and(!f.From.IsZero(), "at >= ?", micros(f.From))
+	q.and(!f.To.IsZero(), "at < ?", micros(f.To))
+	q.page("requests", "at", f.After, f.Newest, f.ID != "" || len(f.About) > 0, f.Max)
+	return all(ctx, s, scanRequest, q.text, q.args...)
+}
+
+// about chooses the requests about things: each thing by an index of its own.
+func (q *query) about(things []string) {
+	if len(things) == 0 {
+		return
+	}
+	condition, args := "", []any{}
+	for i, x := range things {
+		if i > 0 {
+			condition += " UNION ALL "
+		}
+		condition += `SELECT id FROM requests WHERE merchant_id = $1 AND subject = ? AND subject <> ''
+			UNION ALL SELECT id FROM requests WHERE merchant_id = $1 AND named = ? AND named <> ''`
+		args = append(args, x, x)
+	}
+	q.and(true, "id IN ("+condition+")", args...)
+}
+
+// ForgetRequests deletes a merchant's oldest. They are nobody's but the log's:
+// the merchant need not be locked.
+func (s *Store) ForgetRequests(ctx context.Context, m remit.MerchantID, before time.Time, max int) (n int, err error) {
+	err = s.write(ctx, Statement{
+		Text: `DELETE FROM requests WHERE merchant_id = $1 AND id IN
+			(SELECT id FROM requests WHERE merchant_id = $1 AND at < $2 ORDER BY at, id LIMIT $3) RETURNING at`,
+		Args: []any{string(m), micros(before), int64(max)},
+		Row:  func(Row) error { n++; return nil },
+	})
+	return n, err
+}
