@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"remit/store/sqlite"
 )
 
 // weigh measures how soon a process is ready, what it holds, and what a refund
@@ -35,12 +37,15 @@ func weigh(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	before, err := in.weigh(ctx)
+	if err != nil {
+		return "", err
+	}
 	s, err := in.serve(ctx, o.binary)
 	if err != nil {
 		return "", err
 	}
 	defer s.stop()
-	before := onDisk(in.dir)
 	if err := errors.Join(in.send(ctx, s.address), in.settled(ctx)); err != nil {
 		return "", err
 	}
@@ -48,7 +53,12 @@ func weigh(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	each := float64(onDisk(in.dir)-before) / float64(o.refunds)
+	s.stop()
+	after, err := in.weigh(ctx)
+	if err != nil {
+		return "", err
+	}
+	each := float64(after-before) / float64(o.refunds)
 	return fmt.Sprintf(`### A process
 
 | what | seen |
@@ -61,14 +71,20 @@ func weigh(ctx context.Context, o options) (string, error) {
 `, fresh, again, idle, o.refunds, held>>20, each), nil
 }
 
-// onDisk is the size of an installation's database, in bytes.
-func onDisk(dir string) (sum int64) {
-	for _, name := range []string{"remit.db", "remit.db-wal"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			sum += info.Size()
-		}
+// weigh is the size of an installation's database, in bytes. The store is
+// closed for it, by which its log goes into the file: that has a size of its
+// own, however many refunds there were.
+func (in *installation) weigh(ctx context.Context) (int64, error) {
+	path := filepath.Join(in.dir, "remit.db")
+	if err := in.store.Close(); err != nil {
+		return 0, err
 	}
-	return sum
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	in.store, err = sqlite.Open(ctx, path)
+	return info.Size(), err
 }
 
 // idleFor is how long a sandbox is left alone before it is weighed.

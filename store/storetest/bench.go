@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"remit"
 	"remit/ledger"
+	"remit/money"
 	"remit/store"
 	"remit/store/relational"
 )
@@ -76,7 +78,7 @@ func decideAll(h *store.Have, cs []remit.Command) (*store.Writes, error) {
 
 func factsOf(h *store.Have, c remit.Command) remit.Facts {
 	m, n := c.Header().Merchant, c.Needs()
-	f := remit.Facts{Now: epoch, Merchant: h.Merchants[m], Books: h.Books[m], Work: map[remit.WorkID]remit.Work{},
+	f := remit.Facts{Now: timeOf(c), Merchant: h.Merchants[m], Books: h.Books[m], Work: map[remit.WorkID]remit.Work{},
 		KeyVersion: func(string) int64 { return 1 }}
 	var payment remit.PaymentID
 	for _, id := range h.Names[store.ExternalRef{Merchant: m, Name: n.Name}] {
@@ -96,8 +98,23 @@ func factsOf(h *store.Have, c remit.Command) remit.Facts {
 
 // mint is the n-th id: of 19 letters and digits, as the engine's are.
 func mint(n int) string {
-	return fmt.Sprintf("%011d%08s", n, strconv.FormatInt(int64(n)*2654435761%2821109907456, 36))
+	return fmt.Sprintf("%0*d%08s", mintDigits, n, strconv.FormatInt(int64(n)*2654435761%2821109907456, 36))
 }
+
+const mintDigits = 11
+
+// timeOf is when a command is decided: each at a time of its own, as where
+// there is little to do. Nothing can then be saved by rows of the same time.
+func timeOf(c remit.Command) time.Time {
+	n, err := strconv.Atoi(c.Header().ID[:mintDigits])
+	if err != nil {
+		panic(err) // every id here was minted
+	}
+	return epoch.Add(time.Duration(n) * time.Millisecond)
+}
+
+// price is what the i-th payment was of, and what is given back of it.
+func price(i int) money.Amount { return cents(1_000 + int64(i)*7919%90_000) }
 
 // shops makes merchants with money, and n payments in all, in turn.
 func shops(ctx context.Context, s store.Store, merchants, n int) error {
@@ -110,7 +127,7 @@ func shops(ctx context.Context, s store.Store, merchants, n int) error {
 	}
 	for i := range n {
 		w.Payments = append(w.Payments, remit.Payment{ID: remit.PaymentID("p" + mint(i)), Merchant: shop(i % merchants), Dialect: "trustly",
-			ExternalID: strconv.Itoa(1_000_000_000 + i), Amount: cents(1000), State: remit.PaymentFunded, PayerAccount: "sealed", OrderReference: mint(i)})
+			ExternalID: strconv.Itoa(1_000_000_000 + i), Amount: price(i), State: remit.PaymentFunded, PayerAccount: "sealed", OrderReference: mint(i)})
 	}
 	return tryUpdate(ctx, s, wants, w)
 }
@@ -123,7 +140,7 @@ func refundOf(i, merchants int) remit.Refund {
 		Head:    remit.Head{ID: mint(i), Merchant: shop(i % merchants), Actor: "merchant", Evidence: "request " + mint(i)},
 		Keyed:   remit.Keyed{Dialect: "trustly", Key: "258a2184-2842-b485-25ca-" + mint(i)[7:], Digest: "0123456789012345678901"},
 		Rail:    "simulator",
-		Payment: remit.Name{Text: strconv.Itoa(1_000_000_000 + i)}, Amount: cents(1000), Reference: mint(i),
+		Payment: remit.Name{Text: strconv.Itoa(1_000_000_000 + i)}, Amount: price(i), Reference: mint(i),
 	}
 }
 
@@ -145,7 +162,7 @@ func Live(ctx context.Context, s store.Store, n int, between func(group int)) er
 		if err := act(ctx, s, accepted); err != nil {
 			return err
 		}
-		work, err := s.Claim(ctx, store.Claim{Now: epoch, Real: epoch, Lease: epoch.AddDate(1, 0, 0), Max: GroupSize})
+		work, err := s.Claim(ctx, store.Claim{Now: epoch.AddDate(1, 0, 0), Real: epoch, Lease: epoch.AddDate(1, 0, 0), Max: GroupSize})
 		if err != nil || len(work) != GroupSize {
 			return fmt.Errorf("claimed %d: %w", len(work), err)
 		}

@@ -57,9 +57,9 @@ CREATE TABLE payments (
     CHECK (refunded_minor <= minor)
 );
 CREATE UNIQUE INDEX payments_external ON payments (merchant_id, external_id);
-CREATE INDEX payments_opened ON payments (merchant_id, opened, id);
+CREATE INDEX payments_opened ON payments (merchant_id, opened);
 CREATE INDEX payments_order ON payments (merchant_id, order_reference) WHERE order_reference <> '';
-CREATE INDEX payments_minor ON payments (merchant_id, minor, opened, id);
+CREATE INDEX payments_minor ON payments (merchant_id, minor, opened);
 CREATE INDEX payments_funded ON payments (merchant_id, funded, currency, minor) WHERE funded <> 0;
 
 -- Further names of payments, which several may share.
@@ -118,12 +118,12 @@ CREATE TABLE beneficiaries (
 CREATE UNIQUE INDEX beneficiaries_digest ON beneficiaries (merchant_id, digest);
 -- No index knows a column that changes on the way from accepted to settled:
 -- PostgreSQL then writes the new version of a row into its page, and no index.
-CREATE INDEX disbursements_created ON disbursements (merchant_id, created, id, currency, minor);
+CREATE INDEX disbursements_created ON disbursements (merchant_id, created, currency, minor);
 CREATE INDEX disbursements_payouts ON disbursements (merchant_id, created, id) WHERE kind = 'payout';
 CREATE INDEX disbursements_waiting ON disbursements (merchant_id, created, id) WHERE waiting_for <> '';
 CREATE INDEX disbursements_gone ON disbursements (merchant_id, created, id, currency, minor, ended) WHERE ended <> 0;
 CREATE INDEX disbursements_ended ON disbursements (merchant_id, ended) WHERE ended <> 0;
-CREATE INDEX disbursements_minor ON disbursements (merchant_id, minor, created, id);
+CREATE INDEX disbursements_minor ON disbursements (merchant_id, minor, created);
 CREATE INDEX disbursements_reference ON disbursements (merchant_id, reference) WHERE reference <> '';
 CREATE INDEX disbursements_order ON disbursements (merchant_id, order_reference) WHERE order_reference <> '';
 CREATE INDEX disbursements_stuck ON disbursements (merchant_id) WHERE stuck = 1;
