@@ -25,60 +25,48 @@ import (
 // machine's RSA alone can do: one verification and one signature each, on all
 // cores.
 func trustlyOverHTTP(ctx context.Context, o options) (string, error) {
-	var bare series
-	var accepted, settled taken
+	var bare, accepted, settled seen
 	for round := range o.rounds {
-		rate, err := verifyAndSign(ctx, o.seconds)
-		if err != nil {
+		if err := bare.add(verifyAndSign(ctx, o.seconds)); err != nil {
 			return "", err
 		}
-		bare = append(bare, rate)
-		n := int(rate * o.seconds.Seconds())
-		for _, life := range []bool{false, true} {
-			rows := &accepted
-			if life {
-				rows = &settled
-			}
-			if err := rows.measure(ctx, o, speaksTrustly, filepath.Join(o.dir, fmt.Sprintf("trustly-%d-%t", round, life)), n, life); err != nil {
-				return "", err
-			}
+		n := int(bare.rate[round] * o.seconds.Seconds())
+		if err := accepted.add(signedRefunds(ctx, o, speaksTrustly, fmt.Sprint("trustly-accepted-", round), n, false)); err != nil {
+			return "", err
+		}
+		if err := settled.add(signedRefunds(ctx, o, speaksTrustly, fmt.Sprint("trustly-settled-", round), n, true)); err != nil {
+			return "", err
 		}
 	}
 	return fmt.Sprintf(`### Signed Trustly refunds over HTTP
 
 SQLite; %d callers on the same machine; the bank in the server's process settles at once. %s
 
-| row | refunds/s | of bare | server's CPU, µs | load's CPU, µs |
-|---|---|---|---|---|
-| RSA-2048 verify + sign, SHA-1, bare, all cores | %s | 1 | | |
-| accepted: signed answer on the wire | %s | %s | %s | %s |
-| whole life: accepted, sent, settled, all of them | %s | %s | %s | %s |
-`, callers, aboutCPU, bare,
-		accepted.rate, accepted.rate.ratio(bare), accepted.server, accepted.load,
-		settled.rate, settled.rate.ratio(bare), settled.server, settled.load), nil
+| row | a second | of bare | CPU, µs | the load's, µs | by CPU: of bare |
+|---|---|---|---|---|---|
+%s%s%s`, callers, aboutCPU,
+		bare.row("RSA-2048 verify + sign, SHA-1, bare, all cores", bare),
+		accepted.row("accepted: signed answer on the wire", bare),
+		settled.row("whole life: accepted, sent, settled, all of them", bare)), nil
 }
 
-// aboutCPU explains two columns.
-const aboutCPU = "CPU time is of all cores, for each refund: other work on the machine hardly shows in it."
+// aboutCPU explains the last columns.
+const aboutCPU = "CPU time is each one's, of all cores. What other work on the machine takes shows less in it than in rates: " +
+	"the last columns are what a rate would be of the bare one if nothing ever waited."
 
 // trueLayerOverHTTP measures signed refunds through the server, against what
 // verifying alone can do on all cores: our own, and the standard library's.
 func trueLayerOverHTTP(ctx context.Context, o options) (string, error) {
-	var ours, standard series
-	var accepted taken
+	var standard, ours, accepted seen
 	for round := range o.rounds {
-		for _, v := range []struct {
-			with *p521.Verifier
-			rate *series
-		}{{p521.New(), &ours}, {nil, &standard}} {
-			rate, err := verifying(ctx, o.seconds, v.with)
-			if err != nil {
-				return "", err
-			}
-			*v.rate = append(*v.rate, rate)
+		if err := standard.add(verifying(ctx, o.seconds, nil)); err != nil {
+			return "", err
 		}
-		n := int(2 * standard[round] * o.seconds.Seconds())
-		if err := accepted.measure(ctx, o, speaksTrueLayer, filepath.Join(o.dir, fmt.Sprintf("truelayer-%d", round)), n, false); err != nil {
+		if err := ours.add(verifying(ctx, o.seconds, p521.New())); err != nil {
+			return "", err
+		}
+		n := int(2 * standard.rate[round] * o.seconds.Seconds())
+		if err := accepted.add(signedRefunds(ctx, o, speaksTrueLayer, fmt.Sprint("truelayer-", round), n, false)); err != nil {
 			return "", err
 		}
 	}
@@ -86,25 +74,55 @@ func trueLayerOverHTTP(ctx context.Context, o options) (string, error) {
 
 SQLite; %d callers on the same machine. %s
 
-| row | a second | of crypto/ecdsa | of ours | server's CPU, µs | load's CPU, µs |
-|---|---|---|---|---|---|
-| P-521 verify, crypto/ecdsa, bare, all cores | %s | 1 | %s | | |
-| P-521 verify, ours, bare, all cores | %s | %s | 1 | | |
-| accepted: answer on the wire | %s | %s | %s | %s | %s |
-`, callers, aboutCPU, standard, standard.ratio(ours), ours, ours.ratio(standard),
-		accepted.rate, accepted.rate.ratio(standard), accepted.rate.ratio(ours), accepted.server, accepted.load), nil
+| row | a second | of crypto/ecdsa | of ours | CPU, µs | the load's, µs | by CPU: of crypto/ecdsa | of ours |
+|---|---|---|---|---|---|---|---|
+%s%s%s`, callers, aboutCPU,
+		standard.row("P-521 verify, crypto/ecdsa, bare, all cores", standard, ours),
+		ours.row("P-521 verify, ours, bare, all cores", standard, ours),
+		accepted.row("accepted: answer on the wire", standard, ours)), nil
+}
+
+// figure is what one measurement saw.
+type figure struct {
+	rate      float64 // a second
+	cpu, load float64 // time of all cores for each, in µs: of what does it, and of the load
+}
+
+// seen is one row's figures, one a round.
+type seen struct{ rate, cpu, load series }
+
+func (s *seen) add(f figure, err error) error {
+	s.rate, s.cpu, s.load = append(s.rate, f.rate), append(s.cpu, f.cpu), append(s.load, f.load)
+	return err
+}
+
+// row is the row of a table, beside some bare ones.
+func (s seen) row(what string, bare ...seen) string {
+	all := make(series, len(s.cpu))
+	for i := range all {
+		all[i] = s.cpu[i] + s.load[i]
+	}
+	line := "| " + what + " | " + s.rate.String()
+	for _, b := range bare {
+		line += " | " + s.rate.ratio(b.rate)
+	}
+	line += fmt.Sprintf(" | %s | %s", s.cpu, s.load)
+	for _, b := range bare {
+		line += " | " + b.cpu.ratio(all)
+	}
+	return line + " |\n"
 }
 
 // verifyAndSign is how many pairs of both all cores make in a second.
-func verifyAndSign(ctx context.Context, d time.Duration) (float64, error) {
+func verifyAndSign(ctx context.Context, d time.Duration) (figure, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	sum := sha1.Sum([]byte("a request"))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA1, sum[:])
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	var n atomic.Int64
 	return during(ctx, d, runtime.GOMAXPROCS(0), func() error {
@@ -119,15 +137,15 @@ func verifyAndSign(ctx context.Context, d time.Duration) (float64, error) {
 
 // verifying is how many signatures of one key all cores verify in a second,
 // once a verifier has its tables.
-func verifying(ctx context.Context, d time.Duration, v *p521.Verifier) (float64, error) {
+func verifying(ctx context.Context, d time.Duration, v *p521.Verifier) (figure, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	sum := sha512.Sum512([]byte("a request"))
 	signature, err := signP521(key, sum[:])
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	var n atomic.Int64
 	verify := func() error {
@@ -139,7 +157,7 @@ func verifying(ctx context.Context, d time.Duration, v *p521.Verifier) (float64,
 	}
 	for range verifiedBefore {
 		if err := verify(); err != nil {
-			return 0, err
+			return figure{}, err
 		}
 	}
 	n.Store(0)
@@ -152,11 +170,15 @@ const verifiedBefore = 200
 
 // during repeats f in some goroutines for a while, and answers how often it
 // was done in a second.
-func during(ctx context.Context, d time.Duration, workers int, f func() error, n *atomic.Int64) (float64, error) {
+func during(ctx context.Context, d time.Duration, workers int, f func() error, n *atomic.Int64) (figure, error) {
 	ctx, stop := context.WithTimeout(ctx, d)
 	defer stop()
 	var wg sync.WaitGroup
 	failed := make(chan error, workers)
+	before, err := used(os.Getpid())
+	if err != nil {
+		return figure{}, err
+	}
 	start := time.Now()
 	for range workers {
 		wg.Go(func() {
@@ -170,53 +192,40 @@ func during(ctx context.Context, d time.Duration, workers int, f func() error, n
 	}
 	wg.Wait()
 	took := time.Since(start)
-	select {
-	case err := <-failed:
-		return 0, err
-	default:
-		return float64(n.Load()) / took.Seconds(), nil
+	after, err := used(os.Getpid())
+	close(failed)
+	if err := errors.Join(err, <-failed); err != nil {
+		return figure{}, err
 	}
+	done := float64(n.Load())
+	return figure{rate: done / took.Seconds(), cpu: float64((after - before).Microseconds()) / done}, nil
 }
 
-// taken is what was seen of refunds that a server took.
-type taken struct {
-	rate         series // refunds a second: accepted, or settled
-	server, load series // CPU time for each, in µs
-}
-
-// measure has a server take n refunds: accepted, or settled.
-func (t *taken) measure(ctx context.Context, o options, in tongue, dir string, n int, life bool) error {
-	i, err := prepare(ctx, in, dir, n, life)
+// signedRefunds has a server take n refunds: accepted, or settled.
+func signedRefunds(ctx context.Context, o options, in tongue, dir string, n int, life bool) (figure, error) {
+	i, err := prepare(ctx, in, filepath.Join(o.dir, dir), n, life)
 	if err != nil {
-		return err
+		return figure{}, err
 	}
 	s, err := i.serve(ctx, o.binary)
 	if err != nil {
-		return err
+		return figure{}, err
 	}
 	defer s.stop()
 	if err := i.warm(ctx, s.address); err != nil {
-		return err
+		return figure{}, err
 	}
-	pids := [2]int{s.cmd.Process.Pid, os.Getpid()}
-	var before, after [2]time.Duration
-	if before, err = used(pids); err != nil {
-		return err
-	}
+	server, load := s.cmd.Process.Pid, os.Getpid()
+	serverBefore, err1 := used(server)
+	loadBefore, err2 := used(load)
 	start := time.Now()
-	if err := i.send(ctx, s.address); err != nil {
-		return err
+	err = i.send(ctx, s.address)
+	if err == nil && life {
+		err = i.settled(ctx)
 	}
-	if life {
-		if err := i.settled(ctx); err != nil {
-			return err
-		}
-	}
-	t.rate = append(t.rate, float64(n)/time.Since(start).Seconds())
-	if after, err = used(pids); err != nil {
-		return err
-	}
-	each := func(k int) float64 { return float64((after[k] - before[k]).Microseconds()) / float64(n) }
-	t.server, t.load = append(t.server, each(0)), append(t.load, each(1))
-	return nil
+	took := time.Since(start)
+	serverAfter, err3 := used(server)
+	loadAfter, err4 := used(load)
+	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(n) }
+	return figure{float64(n) / took.Seconds(), each(serverAfter - serverBefore), each(loadAfter - loadBefore)}, errors.Join(err, err1, err2, err3, err4)
 }

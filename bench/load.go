@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// callers is how many requests are on their way at once.
-const callers = 32
+// callers is how many requests are on their way at once: no group of commands
+// can be larger.
+const callers = 128
 
 // warm has those requests answered that are sent before the clock starts.
 func (in *installation) warm(ctx context.Context, address string) error {

@@ -123,23 +123,20 @@ func sandbox(ctx context.Context, binary, dir string) (ready time.Duration, held
 // ticksPerSecond is in what the system tells a process's CPU time.
 const ticksPerSecond = 100
 
-// used is the CPU time that each process has used so far, its own and the
+// used is the CPU time that a process has used so far, its own and the
 // system's for it.
-func used(pids [2]int) (took [2]time.Duration, err error) {
-	for i, pid := range pids {
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+func used(pid int) (took time.Duration, err error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	_, behind, _ := strings.Cut(string(text), ") ")   // the name of the process can hold anything else
+	for _, f := range strings.Fields(behind)[11:13] { // utime and stime of proc(5)
+		ticks, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
-			return took, err
+			return 0, err
 		}
-		_, behind, _ := strings.Cut(string(text), ") ") // the name of the process can hold anything else
-		fields := strings.Fields(behind)
-		for _, f := range fields[11:13] { // utime and stime of proc(5)
-			ticks, err := strconv.ParseInt(f, 10, 64)
-			if err != nil {
-				return took, err
-			}
-			took[i] += time.Duration(ticks) * time.Second / ticksPerSecond
-		}
+		took += time.Duration(ticks) * time.Second / ticksPerSecond
 	}
 	return took, nil
 }
