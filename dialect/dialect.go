@@ -261,7 +261,8 @@ type Query struct {
 	Payments     bool           // of the dialect, in the time: Result.Payments …
 	Disbursed    bool           // … and, in the time: Result.Disbursements; with both, their payments are among the payments
 	Balances     bool           // Result.Balances: one for each currency that the merchant ever had
-	Entries      bool           // in the time: Result.Entries, with Opening and Closing
+	Entries      bool           // in the time: Result.Entries
+	Proved       bool           // of Entries: with Opening and Closing, and refused unless all of the ledger agrees with them
 	Currency     money.Currency // of Entries; "" is every one
 	Accounts     bool           // Result.Accounts: whose they are, of what is answered
 

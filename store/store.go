@@ -286,7 +286,11 @@ type Span struct {
 	Merchant remit.MerchantID
 	From, To time.Time // from From, and before To
 	After    int64     // behind this number
-	Max      int
+	// Moved leaves out the events that only held money, or let it go. Of the
+	// others it shows the number, the time, the subject, the kind and the
+	// transfers, and nothing else: who adds up a whole ledger reads half of it.
+	Moved bool
+	Max   int
 }
 
 // DeliveryFilter chooses deliveries of one merchant.

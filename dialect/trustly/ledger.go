@@ -21,7 +21,7 @@ var accountLedger = method{
 	params: []string{"Username", "Password", "FromDate", "ToDate", "Currency"},
 	decode: func(c *call) dialect.Operation {
 		var f faults
-		q := dialect.Query{Entries: true, Max: reportMax, From: c.date("FromDate", &f), To: c.date("ToDate", &f), Currency: c.anyCurrency(&f)}
+		q := dialect.Query{Entries: true, Proved: true, Max: reportMax, From: c.date("FromDate", &f), To: c.date("ToDate", &f), Currency: c.anyCurrency(&f)}
 		q.Fault = f.first()
 		return dialect.Operation{Query: &q}
 	},

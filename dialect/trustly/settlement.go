@@ -20,7 +20,7 @@ var settlementReport = method{
 func decodeSettlementReport(c *call) dialect.Operation {
 	var f faults
 	day := c.date("SettlementDate", &f)
-	q := dialect.Query{Entries: true, Max: reportMax, From: day, To: day.Add(24 * time.Hour), Currency: c.anyCurrency(&f)}
+	q := dialect.Query{Entries: true, Proved: true, Max: reportMax, From: day, To: day.Add(24 * time.Hour), Currency: c.anyCurrency(&f)}
 	if a := c.attributes(); a.err != nil || a.text("APIVersion") != "1.2" {
 		f.at(remit.BeforeLookup, remit.Errorf(remit.Invalid, "", "APIVersion is 1.2"))
 	}

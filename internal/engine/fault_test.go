@@ -182,7 +182,7 @@ func TestAReportOfThePastDoesNotMove(t *testing.T) {
 		_, err := w.Do(t.Context(), remit.TopUp{Head: w.Head("acme", "operator:test", ""), Amount: eur(777)})
 		must(t, err)
 	}
-	res, err := w.Ask(t.Context(), "acme", "test", "", dialect.Operation{Query: &dialect.Query{Entries: true, From: start.Add(-time.Hour), To: start.Add(time.Hour)}})
+	res, err := w.Ask(t.Context(), "acme", "test", "", dialect.Operation{Query: &dialect.Query{Entries: true, Proved: true, From: start.Add(-time.Hour), To: start.Add(time.Hour)}})
 	must(t, err)
 	if len(res.Entries) != 1 || res.Opening[0].Minor != 0 || res.Closing[0].Minor != 1000 {
 		t.Errorf("%d entries; opened with %d, closed with %d; want 1, 0 and 1000", len(res.Entries), res.Opening[0].Minor, res.Closing[0].Minor)

@@ -4,15 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
-	"strconv"
-	"time"
 
 	"remit"
 	"remit/dialect"
-	"remit/ledger"
-	"remit/money"
 	"remit/store"
 )
 
@@ -232,134 +227,4 @@ func (a asked) balances(ctx context.Context) (list []remit.Balance, seq int64, e
 	}
 	slices.SortFunc(list, func(a, b remit.Balance) int { return cmp.Compare(a.Currency, b.Currency) })
 	return list, have.Merchants[a.m].Seq, nil
-}
-
-// entries lists the changes of the merchant's balances in a time, with the
-// balances at both its ends: what is there now, less what came after.
-func (a asked) entries(ctx context.Context) (res remit.Result, err error) {
-	now, seq, err := a.balances(ctx)
-	if err != nil {
-		return res, err
-	}
-	until := a.q.To
-	if until.IsZero() {
-		until = a.e.now().Add(time.Hour)
-	}
-	after, _ := strconv.ParseInt(a.q.After, 10, 64)
-	later, within := sums{}, sums{}
-	if err := a.walk(ctx, until, endOfTime, seq, later.add); err != nil {
-		return res, err
-	}
-	err = a.walk(ctx, a.q.From, until, seq, func(x remit.Entry) {
-		within.add(x)
-		if x.Seq > after && len(res.Entries) <= a.q.Max {
-			res.Entries = append(res.Entries, x)
-		}
-	})
-	if err != nil {
-		return res, err
-	}
-	res.Closing = later.less(now)
-	res.Opening = within.less(res.Closing)
-	res.Entries, res.More = most(res.Entries, a.q.Max)
-	return res, a.subjects(ctx, res.Entries)
-}
-
-// endOfTime is after everything that can have happened.
-var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// sums are what entries come to, by currency.
-type sums map[money.Currency]int64
-
-func (s sums) add(x remit.Entry) { s[x.Amount.Currency] += x.Amount.Minor }
-
-// less takes the sums out of balances. Only balances are told, not what was
-// available then.
-func (s sums) less(from []remit.Balance) []remit.Balance {
-	list := slices.Clone(from)
-	for i := range list {
-		list[i].Minor -= s[list[i].Currency]
-		list[i].AvailableMinor = list[i].Minor
-	}
-	return list
-}
-
-// walk shows the entries of a time, up to the event seq.
-func (a asked) walk(ctx context.Context, from, to time.Time, seq int64, show func(remit.Entry)) error {
-	for after := int64(0); after < seq; {
-		events, err := a.e.cfg.Store.EventsIn(ctx, store.Span{Merchant: a.m, From: from, To: to, After: after, Max: dialect.QueryMax})
-		if err != nil {
-			return err
-		}
-		for _, ev := range events {
-			if after = ev.Seq; after > seq {
-				return nil
-			}
-			for _, t := range ev.Transfers {
-				if x, ok := a.entry(ev, t); ok {
-					show(x)
-				}
-			}
-		}
-		if len(events) < dialect.QueryMax {
-			return nil
-		}
-	}
-	return nil
-}
-
-// entry is what a transfer does to the merchant's balance.
-func (a asked) entry(ev remit.Event, t ledger.Transfer) (remit.Entry, bool) {
-	if t.Step != ledger.Post && t.Step != ledger.PostHold || (a.q.Currency != "" && a.q.Currency != t.Amount.Currency) {
-		return remit.Entry{}, false
-	}
-	x := remit.Entry{Seq: ev.Seq, At: ev.At, Kind: ev.Kind, Amount: t.Amount}
-	switch remit.BalanceAccount(a.m, t.Amount.Currency) {
-	case t.From:
-		x.Amount.Minor = -x.Amount.Minor
-	case t.To:
-	default:
-		return remit.Entry{}, false
-	}
-	switch {
-	case len(ev.Subject) > 0 && ev.Subject[0] == 'p':
-		x.Payment = &remit.Payment{ID: remit.PaymentID(ev.Subject)}
-	case len(ev.Subject) > 0 && ev.Subject[0] == 'd':
-		x.Disbursement = &remit.Disbursement{ID: remit.DisbursementID(ev.Subject)}
-	}
-	return x, true
-}
-
-// subjects reads what the entries are about.
-func (a asked) subjects(ctx context.Context, entries []remit.Entry) error {
-	payments, disbursements := map[store.PaymentRef]bool{}, map[store.DisbursementRef]bool{}
-	for _, x := range entries {
-		if x.Payment != nil {
-			payments[store.PaymentRef{Merchant: a.m, ID: x.Payment.ID}] = true
-		}
-		if x.Disbursement != nil {
-			disbursements[store.DisbursementRef{Merchant: a.m, ID: x.Disbursement.ID}] = true
-		}
-	}
-	have, err := a.e.cfg.Store.Read(ctx, store.Wants{
-		Payments: slices.Collect(maps.Keys(payments)), Disbursements: slices.Collect(maps.Keys(disbursements)),
-	})
-	if err != nil {
-		return err
-	}
-	for i, x := range entries {
-		if x.Disbursement != nil {
-			d := have.Disbursements[store.DisbursementRef{Merchant: a.m, ID: x.Disbursement.ID}]
-			entries[i].Disbursement = &d
-			x.Payment = &remit.Payment{ID: d.Payment}
-		}
-		if x.Payment != nil {
-			if p, ok := have.Payments[store.PaymentRef{Merchant: a.m, ID: x.Payment.ID}]; ok {
-				entries[i].Payment = &p
-			} else {
-				entries[i].Payment = nil
-			}
-		}
-	}
-	return nil
 }

@@ -138,11 +138,16 @@ func (s *Store) EventsIn(ctx context.Context, f store.Span) ([]remit.Event, erro
 	if err != nil {
 		return nil, err
 	}
-	q := of("events", eventColumns, f.Merchant)
+	columns, scan := eventColumns, scanEvent
+	if f.Moved {
+		columns, scan = movedColumns, scanMoved
+	}
+	q := of("events", columns, f.Merchant)
 	q.and(true, "seq >= ? AND seq > ?", first, f.After)
 	q.and(true, "at >= ? AND at < ? AND transfers <> ''", micros(f.From), micros(f.To))
+	q.and(f.Moved, "(transfers LIKE ? OR transfers LIKE ?)", string(ledger.Post)+"%", "%"+lineEnd+string(ledger.Post)+"%")
 	q.limit("seq", f.Max)
-	return all(ctx, s, scanEvent, q.text, q.args...)
+	return all(ctx, s, scan, q.text, q.args...)
 }
 
 // firstEvent is the number of the first event that is not before a time.

@@ -186,6 +186,20 @@ func scanEvent(r Row) (e remit.Event, err error) {
 	return e, err
 }
 
+// movedColumns are those of events of which only the money matters.
+const movedColumns = "merchant_id, seq, at, subject, kind, transfers"
+
+func scanMoved(r Row) (e remit.Event, err error) {
+	var at int64
+	var transfers string
+	if err := r.Scan((*string)(&e.Merchant), &e.Seq, &at, &e.Subject, &e.Kind, &transfers); err != nil {
+		return e, err
+	}
+	e.At = moment(at)
+	e.Transfers, err = readTransfers(e.Merchant, e.Seq, transfers)
+	return e, err
+}
+
 // A transfer is kept as a line of fields: step, from, to, minor, currency and
 // what it cites. Its id follows from the event's number and its place. An
 // account is kept as its path within the merchant without the currency, in

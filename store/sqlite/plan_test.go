@@ -82,6 +82,10 @@ func TestEachListingHasItsIndex(t *testing.T) {
 			_, err := s.Payments(ctx, store.PaymentFilter{Merchant: "acme", Newest: true, Max: 9})
 			return err
 		}, "payments_opened"},
+		"moved": {func() error {
+			_, err := s.EventsIn(ctx, store.Span{Merchant: "acme", To: now, Moved: true, Max: 9})
+			return err
+		}, "sqlite_autoindex_events_1"},
 		"dead":       {func() error { return deliveries(store.DeliveryFilter{State: remit.DeliveryDead}) }, "deliveries_dead"},
 		"subject":    {func() error { return deliveries(store.DeliveryFilter{Subject: "d1"}) }, "deliveries_subject"},
 		"text":       {func() error { return find(store.Search{Text: "x"}) }, "payments_external payment_names_name payments_order disbursements_external disbursements_reference disbursements_order"},

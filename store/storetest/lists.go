@@ -134,6 +134,40 @@ func listingsGoOn(t *testing.T, s store.Store) {
 	}
 }
 
+// movedIsFound keeps an event of each step of a transfer, and one that holds
+// before it posts, and asks for those that moved money: bare, in pages.
+func movedIsFound(t *testing.T, s store.Store) {
+	w := &store.Writes{Merchants: []remit.Merchant{{ID: acme, Seq: 6}}}
+	var want []remit.Event
+	for i, steps := range [][]ledger.Step{{ledger.Hold}, {ledger.Post}, {ledger.Void}, {ledger.PostHold}, {ledger.Hold, ledger.Post}, {}} {
+		e := remit.Event{Merchant: acme, Seq: int64(i) + 1, At: after(time.Duration(i) * time.Hour), Subject: "d1", Kind: "settled"}
+		moves := false
+		for j, step := range steps {
+			moves = moves || step == ledger.Post || step == ledger.PostHold
+			e.Transfers = append(e.Transfers, ledger.Transfer{ID: remit.TransferID(e.Seq, j), Step: step,
+				From: remit.BalanceAccount(acme, "EUR"), To: remit.ClearingAccount(acme, "post", "EUR"), Amount: cents(1), Cites: "post"})
+		}
+		if moves {
+			want = append(want, e)
+		}
+		e.Actor, e.Evidence, e.Cause, e.Link = "engine", "work:1.0", "c1", "link"
+		w.Events = append(w.Events, e)
+	}
+	update(t, s, locked(acme), w)
+	span := store.Span{Merchant: acme, To: after(24 * time.Hour), Moved: true, Max: 9}
+	got, err := s.EventsIn(t.Context(), span)
+	same(t, "all", got, err, want)
+	span.Max = 2
+	got, err = s.EventsIn(t.Context(), span)
+	same(t, "the first page", got, err, want[:2])
+	span.After = got[1].Seq
+	got, err = s.EventsIn(t.Context(), span)
+	same(t, "the next page", got, err, want[2:])
+	span.After, span.From = 0, after(3*time.Hour)
+	got, err = s.EventsIn(t.Context(), span)
+	same(t, "from a time on", got, err, want[1:])
+}
+
 // smallTablesKeep tries what belongs to no group.
 func smallTablesKeep(t *testing.T, s store.Store) {
 	ctx := t.Context()

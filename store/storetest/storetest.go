@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"refunds that wait are found", waitingAreFound},
 		{"filters choose", filtersChoose},
 		{"listings go on where they ended", listingsGoOn},
+		{"what moved money is found", movedIsFound},
 		{"texts and amounts are found", textsAreFound},
 		{"the newest come first where that is asked", newestComeFirst},
 		{"days add up", daysAddUp},
