@@ -83,7 +83,7 @@ func TestAReportThatTheLedgerContradictsIsNotGiven(t *testing.T) {
 	if strings.Count(whole, "\n") != 6 || !strings.Contains(whole, "-11.02") || !strings.Contains(whole, "Failed Refund") {
 		t.Fatalf("the report of %s:\n%s", day, whole)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(c.dir, "remit.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.dir, "remit.db")+"?_pragma=busy_timeout(10000)")
 	must(t, err)
 	defer db.Close()
 	alter := func(statement string, args ...any) {
