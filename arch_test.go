@@ -28,7 +28,7 @@ var floors = [][]string{
 	{"dialect", "rail", "store", "internal/vault", "internal/clock", "internal/pgtest"},
 	{"store/relational", "internal/page", "internal/p521", "internal/requestlog"},
 	{"dialect/*", "rail/*", "store/*"},
-	{"internal/directory", "internal/webhook", "internal/mail", "internal/outbox", "internal/check", "internal/evidence"},
+	{"internal/directory", "internal/webhook", "internal/mail", "internal/outbox", "internal/check", "internal/evidence", "internal/books"},
 	{"internal/engine"},
 	{"internal/node", "dialect/dialecttest"},
 	{"internal/server", "internal/sandbox", "internal/metrics", "internal/console"},

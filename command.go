@@ -31,6 +31,8 @@ type Needs struct {
 	Details      string         // … or by the digest of the account's details
 	Work         []WorkID       // pieces of work, read last and locked
 	Delivery     *WorkID
+	New          bool           // the merchant itself: its row is made where there is none
+	Credentials  bool           // all of the merchant's, those that have ended too
 	Currency     money.Currency // whose accounts; "" reads all of the merchant's
 	NoBooks      bool           // no account at all
 }
@@ -60,6 +62,7 @@ type Facts struct {
 	Beneficiary  *Beneficiary
 	Work         map[WorkID]Work
 	Delivery     *Delivery
+	Credentials  []Credential             // by dialect and name
 	Books        ledger.Books             // of the merchant; not to be changed
 	Number       func(int64) string       // the n-th of the merchant's ten-digit numbers
 	KeyVersion   func(string) int64       // of the key with which a dialect signs now
@@ -81,12 +84,13 @@ type Change struct {
 	Deliveries    []Delivery
 	Tries         []Try
 	Answers       []Answer
+	Credentials   []Credential
 	Result        Result
 }
 
 // Empty tells whether the change writes nothing.
 func (c Change) Empty() bool {
-	return len(c.Payments)+len(c.Disbursements)+len(c.Events)+len(c.Work)+len(c.Done)+len(c.Deliveries)+len(c.Tries)+len(c.Answers)+len(c.Beneficiaries) == 0
+	return len(c.Payments)+len(c.Disbursements)+len(c.Events)+len(c.Work)+len(c.Done)+len(c.Deliveries)+len(c.Tries)+len(c.Answers)+len(c.Beneficiaries)+len(c.Credentials) == 0
 }
 
 // Result is what a caller is told of its command, or of its question.

@@ -91,7 +91,8 @@ func (r Redeliver) Needs() Needs {
 	return Needs{Work: []WorkID{r.Delivery}, Delivery: &r.Delivery, NoBooks: true}
 }
 
-// Decide puts the delivery back to work, with the same bytes.
+// Decide puts the delivery back to work, with the same bytes, and writes down
+// who wanted it.
 func (r Redeliver) Decide(f Facts) (Change, error) {
 	if f.Delivery == nil {
 		return Change{}, Errorf(NotFound, "", "there is no such delivery")
@@ -103,7 +104,10 @@ func (r Redeliver) Decide(f Facts) (Change, error) {
 		w = Work{Merchant: d.Merchant, ID: d.ID, Kind: WorkDeliver, Subject: d.Subject, Order: d.Subject}
 	}
 	w.Due = f.Now
-	return Change{Merchant: f.Merchant, Deliveries: []Delivery{d}, Work: []Work{w}}, nil
+	x := begin(f, r.showing("notification "+d.ID.String()))
+	x.event(d.Subject, KindRedelivered)
+	x.c.Deliveries, x.c.Work = []Delivery{d}, []Work{w}
+	return x.c, nil
 }
 
 // Release is a command that lets go of deliveries that were kept back until

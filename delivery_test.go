@@ -80,7 +80,10 @@ func TestADeliveryCanBeMadeAgain(t *testing.T) {
 			delete(w.work, x.ID)
 		}
 		w.now = w.now.Add(time.Hour)
-		w.must(Redeliver{Head: w.head(), Delivery: x.ID})
+		c := w.must(Redeliver{Head: w.head(), Delivery: x.ID})
+		if len(c.Events) != 1 || c.Events[0].Kind != KindRedelivered || c.Events[0].Subject != x.Subject || c.Events[0].Evidence != "test; notification "+x.ID.String() {
+			t.Errorf("%s: it is written down as %+v", s, c.Events)
+		}
 		got, again := w.deliveries[x.ID], w.work[x.ID]
 		if got.State != DeliveryDue || got.Notice != d.Notice || again.Kind != WorkDeliver || !again.Due.Equal(w.now) || again.Order != "d1" || again.Subject != x.Subject {
 			t.Errorf("%s: got %+v, %+v", s, got, again)

@@ -31,6 +31,11 @@ const ActorMerchant = "merchant"
 const (
 	KindCreated      = "created"      // a merchant
 	KindSettings     = "settings"     // a merchant's switches changed
+	KindIssued       = "issued"       // credentials; what the merchant had in that dialect has ended
+	KindRevoked      = "revoked"      // credentials
+	KindKeyReplaced  = "key_replaced" // one of a merchant's own public keys
+	KindChecked      = "checked"      // an operator had the books made anew, and compared
+	KindRedelivered  = "redelivered"  // an operator had a notification made once more
 	KindTopUp        = "top_up"       // money put into or taken out of a merchant's balance by hand
 	KindRegistered   = "registered"   // a beneficiary
 	KindDuplicate    = "duplicate"    // an equal refund was made a moment before
@@ -39,6 +44,16 @@ const (
 	KindStuck        = "stuck"        // the last look-up could not tell what became of it
 	KindUnknown      = "unknown"      // a rail could not tell; it will be asked again
 )
+
+// Identifies tells whether an event of this kind changes who a merchant is, or
+// what it may do: whoever remembers that has to ask anew.
+func Identifies(kind string) bool {
+	switch kind {
+	case KindCreated, KindSettings, KindIssued, KindRevoked, KindKeyReplaced:
+		return true
+	}
+	return false
+}
 
 // IsState tells whether the kind of an event is a state that a payment or a
 // disbursement reached.

@@ -712,24 +712,3 @@ func (t TopUp) Decide(f Facts) (Change, error) {
 	x.event("", KindTopUp, tr)
 	return x.c, nil
 }
-
-// ChangeSettings is a command that changes a merchant's switches.
-type ChangeSettings struct {
-	Head
-	Change func(*Settings) // pure
-}
-
-// Header is the command's head.
-func (c ChangeSettings) Header() Head { return c.Head }
-
-// Needs is what the decision looks at.
-func (c ChangeSettings) Needs() Needs { return Needs{NoBooks: true} }
-
-// Decide writes the settings anew.
-func (c ChangeSettings) Decide(f Facts) (Change, error) {
-	x := begin(f, c.Head)
-	x.c.Merchant.Settings = f.Merchant.Settings.clone()
-	c.Change(&x.c.Merchant.Settings)
-	x.event("", KindSettings)
-	return x.c, nil
-}

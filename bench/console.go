@@ -86,7 +86,7 @@ SQLite; one merchant with %d payments and %d refunds; the server's time for a pa
 // stock writes the rows themselves: a million payments through the engine
 // would take an hour to no purpose here.
 func stock(ctx context.Context, n *node.Node, s store.Store) error {
-	if _, err := n.AddMerchant(ctx, "acme", remit.Settings{Name: "Acme"}); err != nil {
+	if err := n.AddMerchant(ctx, n.Engine.Head("acme", "operator:bench", "bench"), remit.Settings{Name: "Acme"}); err != nil {
 		return err
 	}
 	first := time.Now().Add(-consoleSpread).UTC().Truncate(time.Microsecond)

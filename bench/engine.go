@@ -142,7 +142,7 @@ func shops(b *testing.B, n *node.Node, merchants int) [][]string {
 	errs := make([]error, merchants)
 	for i := range merchants {
 		m := remit.MerchantID(fmt.Sprintf("m%d", i))
-		_, err := n.AddMerchant(b.Context(), m, remit.Settings{})
+		err := n.AddMerchant(b.Context(), n.Engine.Head(m, "operator:bench", "bench"), remit.Settings{})
 		fatal(b, err)
 		wg.Go(func() { names[i], errs[i] = payments(b.Context(), n, speaksTrustly, m, paymentsOfEach) })
 	}

@@ -107,10 +107,11 @@ func (in *installation) sign(ctx context.Context, nd *node.Node, n int, settings
 	each := n/merchantsOverHTTP + 1
 	for i := range clients {
 		m := remit.MerchantID(fmt.Sprintf("m%d", i))
-		if _, err := nd.AddMerchant(ctx, m, settings); err != nil {
+		head := func() remit.Head { return nd.Engine.Head(m, "operator:bench", "bench") }
+		if err := nd.AddMerchant(ctx, head(), settings); err != nil {
 			return nil, err
 		}
-		c, err := nd.Directory.Issue(ctx, m, in.tongue.dialect.Name())
+		c, err := nd.Issue(ctx, head(), in.tongue.dialect.Name())
 		if err != nil {
 			return nil, err
 		}

@@ -113,6 +113,43 @@ func (b Books) Apply(t Transfer) error {
 	return nil
 }
 
+// Lay counts a transfer that was carried out, without asking whether it may be.
+// Accounts that are not there come into being; mayGoNegative is the chart's
+// word on them.
+func (b Books) Lay(t Transfer, mayGoNegative func(AccountID) bool) error {
+	return b.count(t, 1, mayGoNegative)
+}
+
+// Lift takes back what Lay counts. The order of transfers does not matter to
+// either.
+func (b Books) Lift(t Transfer, mayGoNegative func(AccountID) bool) error {
+	return b.count(t, -1, mayGoNegative)
+}
+
+func (b Books) count(t Transfer, sign int64, mayGoNegative func(AccountID) bool) (err error) {
+	of := func(id AccountID) Account {
+		if a, ok := b[id]; ok {
+			return a
+		}
+		return Account{ID: id, Currency: t.Amount.Currency, MayGoNegative: mayGoNegative(id)}
+	}
+	from, to, n := of(t.From), of(t.To), sign*t.Amount.Minor
+	switch t.Step {
+	case Hold:
+		from.Held, err = money.Add(from.Held, n)
+	case PostHold, Void:
+		from.Held, err = money.Add(from.Held, -n)
+	}
+	if err == nil && (t.Step == Post || t.Step == PostHold) {
+		err = move(&from, &to, n)
+	}
+	if err != nil {
+		return err
+	}
+	b[t.From], b[t.To] = from, to
+	return nil
+}
+
 func move(from, to *Account, n int64) (err error) {
 	if from.Debits, err = money.Add(from.Debits, n); err != nil {
 		return err

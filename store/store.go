@@ -44,8 +44,6 @@ type Store interface {
 	// of a person.
 	Backlog(ctx context.Context, now time.Time) (Backlog, error)
 
-	// AddMerchant makes a merchant's row; false if there is one already.
-	AddMerchant(ctx context.Context, m remit.Merchant) (bool, error)
 	// Merchants lists all merchants by id.
 	Merchants(ctx context.Context) ([]remit.Merchant, error)
 
@@ -62,12 +60,23 @@ type Store interface {
 	// Deliveries lists a merchant's deliveries that tell of one subject, or in
 	// one state, with their tries, in order.
 	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivered, error)
-	// Find lists what of a merchant's answers to a text or an amount, newest
+	// Find lists what of a merchant's, or of all merchants', answers to a text or an amount, newest
 	// first, at most f.Max of each kind.
 	Find(ctx context.Context, f Search) ([]remit.Payment, []remit.Disbursement, error)
-	// Recent lists a merchant's newest events below a number, or its newest of
-	// all for 0, with the transfers, newest first.
-	Recent(ctx context.Context, m remit.MerchantID, below int64, max int) ([]remit.Event, error)
+	// Recent lists a merchant's newest events, with the transfers, newest first.
+	Recent(ctx context.Context, f Newest) ([]remit.Event, error)
+	// SeqAt is the number of a merchant's newest event that is not after a
+	// time; 0 if there is none. Events of one merchant may stand up to two
+	// seconds in the wrong order of time, where several processes decide.
+	SeqAt(ctx context.Context, m remit.MerchantID, at time.Time) (int64, error)
+	// Transfers shows a merchant's transfers of the events behind one number
+	// and up to another, in order.
+	Transfers(ctx context.Context, m remit.MerchantID, after, upTo int64, show func(ledger.Transfer) error) error
+	// AddMark keeps a mark, unless there is one of that number.
+	AddMark(ctx context.Context, k Mark) error
+	// Marks finds a merchant's last mark that is not behind a number, and the
+	// first that is. The zero Mark is none.
+	Marks(ctx context.Context, m remit.MerchantID, seq int64) (before, behind Mark, err error)
 	// Totals adds up a merchant's money of a time, by day and currency, in
 	// order.
 	Totals(ctx context.Context, f TotalsFilter) ([]Total, error)
@@ -82,17 +91,23 @@ type Store interface {
 	ForgetRequests(ctx context.Context, m remit.MerchantID, before time.Time, max int) (int, error)
 
 	// Credential finds whose a principal is; false if nobody's.
-	Credential(ctx context.Context, dialect, principal string) (Credential, bool, error)
-	// PutCredential keeps a credential, or replaces it.
-	PutCredential(ctx context.Context, c Credential) error
-	// Credentials lists a merchant's.
-	Credentials(ctx context.Context, m remit.MerchantID) ([]Credential, error)
+	Credential(ctx context.Context, dialect, principal string) (remit.Credential, bool, error)
+	// Credentials lists a merchant's, those that have ended too, by dialect and
+	// principal.
+	Credentials(ctx context.Context, m remit.MerchantID) ([]remit.Credential, error)
 	// Secret reads one of the installation's own secrets, the newest version
 	// if version is 0; false if there is none.
 	Secret(ctx context.Context, name string, version int64) (Secret, bool, error)
 	// AddSecret keeps a secret unless its name and version are taken; false
 	// if they are.
 	AddSecret(ctx context.Context, s Secret) (bool, error)
+	// AddSlip keeps a slip unless there is one of its name that is still good
+	// at now; false if there is.
+	AddSlip(ctx context.Context, now time.Time, s Slip) (bool, error)
+	// SetSlip replaces a slip that is there; false if none is.
+	SetSlip(ctx context.Context, s Slip) (bool, error)
+	// Slip reads one that is good at now; false if there is none.
+	Slip(ctx context.Context, now time.Time, name string) (Slip, bool, error)
 	// Cursor reads how far a rail's statements have been read; SetCursor
 	// keeps it.
 	Cursor(ctx context.Context, rail string) (string, error)
@@ -103,6 +118,9 @@ type Store interface {
 	// Forget deletes answers that expired before a time, at most max of
 	// them, and says how many.
 	Forget(ctx context.Context, before time.Time, max int) (int, error)
+	// ForgetSlips deletes slips that expired before a time, at most max of
+	// them, and says how many.
+	ForgetSlips(ctx context.Context, before time.Time, max int) (int, error)
 	// Clock is the database's, to compare ours with.
 	Clock(ctx context.Context) (time.Time, error)
 	// Migrate brings the schema up to this program's; it refuses a newer one.
@@ -125,9 +143,12 @@ var ErrData = errors.New("store: the data is refused")
 var ErrSchema = errors.New("store: the schema is not this program's")
 
 // Wants is what a group reads once its merchants are locked, and in this
-// order: merchants, answers, payments, disbursements, accounts, events, work
-// and deliveries. Work is locked too.
+// order: merchants, answers, payments, disbursements, credentials, accounts,
+// events, work and deliveries. Work is locked too.
 type Wants struct {
+	// New are those of Merchants of which a bare row is made, where there is
+	// none, before they are locked. It stays unless decide returns an error.
+	New       []remit.MerchantID
 	Merchants []remit.MerchantID // those to lock; the store sorts them
 	// Block waits for the locks. Without it merchants that another
 	// transaction holds are skipped, and missing in Have.
@@ -142,6 +163,7 @@ type Wants struct {
 	Disbursements []DisbursementRef // each with its payment
 	Disbursed     []DisbursedRef    // the same, by their own names
 	Beneficiaries []BeneficiaryRef
+	Credentials   []remit.MerchantID
 	Accounts      []AccountsRef
 	Events        []EventsRef
 	Work          []WorkRef
@@ -201,7 +223,8 @@ type Have struct {
 	Names         map[ExternalRef][]remit.PaymentID      // of the payments in Payments, by the names asked for
 	Disbursements map[DisbursementRef]remit.Disbursement // the waiting ones and the refunds too
 	Disbursed     map[DisbursedRef]remit.DisbursementID
-	Beneficiaries map[BeneficiaryRef]remit.Beneficiary // by the references asked for
+	Beneficiaries map[BeneficiaryRef]remit.Beneficiary    // by the references asked for
+	Credentials   map[remit.MerchantID][]remit.Credential // by dialect and principal
 	Books         map[remit.MerchantID]ledger.Books
 	Events        map[remit.MerchantID][]remit.Event // without their transfers, in order
 	Work          map[WorkRef]remit.Work
@@ -223,6 +246,9 @@ type Writes struct {
 	Done          []WorkRef
 	Deliveries    []remit.Delivery
 	Tries         []remit.Try
+	// Credentials replace each other by dialect and principal. One whose
+	// principal is another merchant's breaks a constraint.
+	Credentials []remit.Credential
 }
 
 // PaymentName is a further name of a payment.
@@ -293,6 +319,23 @@ type Span struct {
 	Max   int
 }
 
+// Newest chooses the newest events of one merchant.
+type Newest struct {
+	Merchant remit.MerchantID
+	Own      bool  // only those of the merchant itself, not of its payments and disbursements
+	Below    int64 // only those of a lower number; 0 is all
+	Max      int
+}
+
+// Mark is what all of a merchant's accounts came to with one of its events:
+// what its transfers up to there add up to, kept so that nobody adds them up
+// from the beginning. It can be made again from them at any time.
+type Mark struct {
+	Merchant remit.MerchantID
+	Seq      int64
+	Accounts []ledger.Account // by currency and path
+}
+
 // DeliveryFilter chooses deliveries of one merchant.
 type DeliveryFilter struct {
 	Merchant remit.MerchantID
@@ -342,7 +385,7 @@ type RequestFilter struct {
 
 // Search is a text that people look for, or an amount.
 type Search struct {
-	Merchant remit.MerchantID
+	Merchant remit.MerchantID // "" is all of them
 	// Text is an id of ours, a name in a dialect, or the merchant's own
 	// reference. Where it is "" the amount counts.
 	Text   string
@@ -381,15 +424,6 @@ type Delivered struct {
 	Log []remit.Try
 }
 
-// Credential says whose a principal is. Sealed holds its secrets.
-type Credential struct {
-	Dialect   string
-	Principal string
-	Merchant  remit.MerchantID
-	Sealed    remit.Sealed
-	Created   time.Time
-}
-
 // Secret is one of the installation's own, sealed.
 type Secret struct {
 	Name    string
@@ -398,11 +432,20 @@ type Secret struct {
 	Created time.Time
 }
 
+// Slip is a small text of the installation's that is good for a time: of
+// somebody's session, of what a form came to.
+type Slip struct {
+	Name    string
+	Text    string
+	Expires time.Time // of the real clock
+}
+
 // Visitor is shown a merchant's rows in this order, each kind whole before
-// the next: the merchant, its events (each with its transfers) by number, its
-// payments, its disbursements; at last its accounts.
+// the next: the merchant, its marks by number, its events (each with its
+// transfers) by number, its payments, its disbursements; at last its accounts.
 type Visitor struct {
 	Merchant     func(remit.Merchant) error
+	Mark         func(Mark) error
 	Event        func(remit.Event) error
 	Payment      func(remit.Payment) error
 	Disbursement func(remit.Disbursement) error

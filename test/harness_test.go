@@ -200,9 +200,9 @@ func install(t *testing.T, dsn string, servers int, merchants ...remit.MerchantI
 	must(t, in.store.Migrate(t.Context()))
 	in.inside(func(n *node.Node) {
 		for _, m := range merchants {
-			_, err := n.AddMerchant(t.Context(), m, remit.Settings{})
+			err := n.AddMerchant(t.Context(), n.Engine.Head(m, "operator:test", "test"), remit.Settings{})
 			must(t, err)
-			c, err := n.Directory.Issue(t.Context(), m, "trustly")
+			c, err := n.Issue(t.Context(), n.Engine.Head(m, "operator:test", "test"), "trustly")
 			must(t, err)
 			k, err := directory.ParsePrivateKey(c.Private["merchant"])
 			must(t, err)

@@ -70,8 +70,8 @@ func (c deliveryReplayCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		_, err = d.engine.Do(ctx, remit.Redeliver{
-			Head: d.engine.Head(m.ID, operator(), "remit delivery replay"), Delivery: remit.WorkID{Seq: first, N: second},
+		_, err = d.Engine.Do(ctx, remit.Redeliver{
+			Head: d.Engine.Head(m.ID, operator(), "remit delivery replay"), Delivery: remit.WorkID{Seq: first, N: second},
 		})
 		if err != nil {
 			return err

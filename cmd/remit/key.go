@@ -78,9 +78,9 @@ func (c keyListCmd) Run(a *app) error {
 func (d *desk) ownKeys() ([]ownKey, error) {
 	all := []ownKey{}
 	for _, speaks := range catalog.Dialects() {
-		newest := d.directory.KeyVersion(speaks.Name())
+		newest := d.Directory.KeyVersion(speaks.Name())
 		for n := int64(1); n <= newest; n++ {
-			k, err := d.directory.Signer(speaks.Name()).Key(n)
+			k, err := d.Directory.Signer(speaks.Name()).Key(n)
 			if err != nil {
 				return nil, err
 			}
@@ -110,17 +110,17 @@ type keyRotateCmd struct {
 // Run rotates.
 func (c keyRotateCmd) Run(a *app) error {
 	return a.at(func(ctx context.Context, d *desk) error {
-		had := d.directory.KeyVersion(c.Dialect)
+		had := d.Directory.KeyVersion(c.Dialect)
 		if had == 0 {
 			return noKey(c.Dialect)
 		}
 		if !c.Yes {
 			return hinted{remit.Errorf(remit.Invalid, "", "merchants that do not have the new key will no longer believe us: nothing was done"), "--yes does it"}
 		}
-		if err := d.directory.Rotate(ctx, c.Dialect); err != nil {
+		if err := d.Directory.Rotate(ctx, c.Dialect); err != nil {
 			return err
 		}
-		a.say("%s is signed with key %d; every process does so within half a minute", c.Dialect, d.directory.KeyVersion(c.Dialect))
+		a.say("%s is signed with key %d; every process does so within half a minute", c.Dialect, d.Directory.KeyVersion(c.Dialect))
 		return nil
 	})
 }
@@ -141,10 +141,10 @@ const publicMode = 0o644
 // Run prints or writes the key.
 func (c keyExportCmd) Run(a *app) error {
 	return a.at(func(_ context.Context, d *desk) error {
-		if d.directory.KeyVersion(c.Dialect) == 0 {
+		if d.Directory.KeyVersion(c.Dialect) == 0 {
 			return noKey(c.Dialect)
 		}
-		text, err := d.directory.PublicKeyPEM(c.Dialect)
+		text, err := d.Directory.PublicKeyPEM(c.Dialect)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,9 @@ import (
 type merchantCmd struct {
 	Add      merchantAddCmd      `cmd:"" help:"Make a merchant."`
 	Key      merchantKeyCmd      `cmd:"" help:"Issue a merchant's credentials, or register its own public key."`
+	Revoke   merchantRevokeCmd   `cmd:"" help:"End a merchant's credentials for one API."`
 	Settings merchantSettingsCmd `cmd:"" help:"Show a merchant's switches as JSON, and change those that are named."`
+	History  merchantHistoryCmd  `cmd:"" help:"Show what was done to a merchant itself: its credentials, switches and top-ups, and by whom."`
 	List     merchantListCmd     `cmd:"" help:"List all merchants."`
 	Balance  merchantBalanceCmd  `cmd:"" help:"Show what a merchant has with us."`
 	Topup    merchantTopupCmd    `cmd:"" help:"Put money into a merchant's balance by hand, or take it out."`
@@ -40,12 +42,8 @@ func (c merchantAddCmd) Run(a *app) error {
 		return misuse{fmt.Errorf("a merchant's id is 1 to 14 of a-z and 0-9, and %q is not", c.ID)}
 	}
 	return a.at(func(ctx context.Context, d *desk) error {
-		made, err := d.store.AddMerchant(ctx, remit.Merchant{ID: id, Settings: remit.Settings{Name: c.Name}, Created: d.clock.Now()})
-		if err != nil {
+		if err := d.AddMerchant(ctx, d.Engine.Head(id, operator(), "remit merchant add"), remit.Settings{Name: c.Name}); err != nil {
 			return err
-		}
-		if !made {
-			return remit.Errorf(remit.Conflict, "", "there is a merchant %q already", c.ID)
 		}
 		a.say("merchant %s is there; remit merchant key %s --dialect NAME issues its credentials", id, id)
 		return nil
@@ -77,7 +75,7 @@ func (c merchantKeyCmd) Run(a *app) error {
 		if had != nil && !c.Again {
 			return hinted{remit.Errorf(remit.Conflict, "", "merchant %s has credentials for %s already", m.ID, c.Dialect), "--again issues new ones, and ends the old ones"}
 		}
-		made, err := d.directory.Issue(ctx, m.ID, c.Dialect)
+		made, err := d.Issue(ctx, d.Engine.Head(m.ID, operator(), "remit merchant key"), c.Dialect)
 		if err != nil {
 			return err
 		}
@@ -89,7 +87,7 @@ func (c merchantKeyCmd) Run(a *app) error {
 // publicKeys names a merchant's public keys in a dialect; nil if it has no
 // credentials there.
 func (d *desk) publicKeys(ctx context.Context, m remit.MerchantID, in string) ([]string, error) {
-	who, err := d.directory.Merchant(ctx, in, m)
+	who, err := d.Directory.Merchant(ctx, in, m)
 	if err != nil || !who.Known {
 		return nil, err
 	}
@@ -110,11 +108,76 @@ func (c merchantKeyCmd) register(ctx context.Context, a *app, d *desk, m remit.M
 	if err != nil {
 		return err
 	}
-	if _, err := d.directory.SetPublicKey(ctx, m, c.Dialect, name, string(text)); err != nil {
+	if _, err := d.SetPublicKey(ctx, d.Engine.Head(m, operator(), "remit merchant key"), c.Dialect, name, string(text)); err != nil {
 		return err
 	}
 	a.say("merchant %s is believed by this key alone, in every process within a second", m)
 	return nil
+}
+
+type merchantRevokeCmd struct {
+	ID      string `arg:"" help:"The merchant's id."`
+	Dialect string `help:"The API whose credentials end." required:"" placeholder:"NAME"`
+	Yes     bool   `help:"Do it. Whatever the merchant asks in that API is refused then, until it is issued new ones."`
+}
+
+// Run revokes.
+func (c merchantRevokeCmd) Run(a *app) error {
+	return a.at(func(ctx context.Context, d *desk) error {
+		m, err := d.merchant(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if !c.Yes {
+			return hinted{remit.Errorf(remit.Invalid, "", "merchant %s could ask nothing in %s any more: nothing was done", m.ID, c.Dialect), "--yes does it"}
+		}
+		if err := d.Revoke(ctx, d.Engine.Head(m.ID, operator(), "remit merchant revoke"), c.Dialect); err != nil {
+			return err
+		}
+		a.say("the credentials of merchant %s for %s have ended, in every process within a second", m.ID, c.Dialect)
+		return nil
+	})
+}
+
+type merchantHistoryCmd struct {
+	ID   string `arg:"" help:"The merchant's id."`
+	JSON bool   `help:"Print JSON."`
+}
+
+// historical is one of a merchant's own events as the history shows it.
+type historical struct {
+	Seq      int64     `json:"seq"`
+	At       time.Time `json:"at"`
+	Kind     string    `json:"kind"`
+	Actor    string    `json:"actor"`
+	Evidence string    `json:"evidence"`
+}
+
+// Run lists the newest events, newest first.
+func (c merchantHistoryCmd) Run(a *app) error {
+	return a.at(func(ctx context.Context, d *desk) error {
+		m, err := d.merchant(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		events, err := d.store.Recent(ctx, store.Newest{Merchant: m.ID, Own: true, Max: listMax})
+		if err != nil {
+			return err
+		}
+		all := []historical{}
+		for _, e := range events {
+			all = append(all, historical{e.Seq, e.At, e.Kind, e.Actor, e.Evidence})
+		}
+		if c.JSON {
+			return a.printJSON(all)
+		}
+		t := a.table("at", "what", "by", "evidence")
+		for _, e := range all {
+			t.AppendRow(table.Row{e.At.Format(time.RFC3339), e.Kind, e.Actor, e.Evidence})
+		}
+		t.Render()
+		return nil
+	})
 }
 
 // inputBytesMax is how much of a key's file is read, in bytes.
@@ -164,7 +227,9 @@ func (c merchantListCmd) Run(a *app) error {
 			}
 			l := listed{m.ID, m.Settings.Name, m.Settings.Disabled, []string{}, m.Created}
 			for _, cr := range credentials {
-				l.Dialects = append(l.Dialects, cr.Dialect)
+				if cr.Live() && !slices.Contains(l.Dialects, cr.Dialect) {
+					l.Dialects = append(l.Dialects, cr.Dialect)
+				}
 			}
 			out = append(out, l)
 		}
@@ -272,7 +337,7 @@ func (c merchantTopupCmd) Run(a *app) error {
 		if !c.Yes {
 			return hinted{remit.Errorf(remit.Invalid, "", "this moves %s of merchant %s: nothing was done", amount, m.ID), "--yes does it"}
 		}
-		if _, err := d.engine.Do(ctx, remit.TopUp{Head: d.engine.Head(m.ID, operator(), c.Reason), Amount: amount}); err != nil {
+		if _, err := d.Engine.Do(ctx, remit.TopUp{Head: d.Engine.Head(m.ID, operator(), c.Reason), Amount: amount}); err != nil {
 			return err
 		}
 		a.say("%s were posted to merchant %s", amount, m.ID)

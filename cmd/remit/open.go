@@ -17,6 +17,7 @@ import (
 	"remit/internal/clock"
 	"remit/internal/directory"
 	"remit/internal/engine"
+	"remit/internal/node"
 	"remit/internal/vault"
 	"remit/store"
 )
@@ -44,11 +45,10 @@ func migrated(err error) error {
 // desk is where an operator's commands work: the store, who is who, and the
 // books' only writer. It serves nobody.
 type desk struct {
-	store     store.Store
-	vault     *vault.Vault
-	directory *directory.Directory
-	engine    *engine.Engine
-	clock     *clock.Clock
+	node.Registrar
+	store store.Store
+	vault *vault.Vault
+	clock *clock.Clock
 }
 
 // openDesk opens what the configuration names.
@@ -84,18 +84,19 @@ func (d *desk) open(ctx context.Context) error {
 	for _, speaks := range catalog.Dialects() {
 		dialects[speaks.Name()] = speaks
 	}
-	d.directory = directory.New(d.store, d.vault, dialects, rand.Reader, d.clock.Now, time.Now)
-	if err := d.directory.Prepare(ctx); err != nil {
+	d.Directory = directory.New(d.store, d.vault, dialects, rand.Reader, d.clock.Now, time.Now)
+	if err := d.Directory.Prepare(ctx); err != nil {
 		return err
 	}
-	d.engine = engine.New(engine.Config{
-		Store: d.store, Vault: d.vault, Directory: d.directory, Dialects: dialects, Now: d.clock.Now, Real: time.Now, NewID: newID,
+	d.Engine = engine.New(engine.Config{
+		Store: d.store, Vault: d.vault, Directory: d.Directory, Dialects: dialects, Now: d.clock.Now, Real: time.Now, NewID: newID,
+		Settings: d.Directory.Changed,
 	})
 	return nil
 }
 
 func (d *desk) close() error {
-	d.engine.Close()
+	d.Engine.Close()
 	return d.store.Close()
 }
 

@@ -107,7 +107,7 @@ func TestABankOfItsOwnPaysOnce(t *testing.T) {
 // dead. When it comes back, the inbox is told where it is now.
 func TestAKilledSandboxGoesOn(t *testing.T) {
 	for _, point := range []string{
-		"engine-marked:1", "engine-submitted:1", "bank-before-journal:1", "bank-after-journal:1", "store-before-commit:11", "store-after-commit:11",
+		"engine-marked:1", "engine-submitted:1", "bank-before-journal:1", "bank-after-journal:1", "store-before-commit:21", "store-after-commit:21",
 	} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()

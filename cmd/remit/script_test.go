@@ -195,8 +195,8 @@ func pay(args []string) error {
 		if err != nil {
 			return err
 		}
-		_, err = d.engine.Do(ctx, remit.OpenPayment{
-			Head: d.engine.Head(m, "engine", "a script"), Keyed: remit.Keyed{Dialect: "trustly"}, ExternalID: args[1], Amount: amount,
+		_, err = d.Engine.Do(ctx, remit.OpenPayment{
+			Head: d.Engine.Head(m, "engine", "a script"), Keyed: remit.Keyed{Dialect: "trustly"}, ExternalID: args[1], Amount: amount,
 			State: remit.PaymentFunded, PayerAccount: account,
 		})
 		return err

@@ -45,8 +45,8 @@ func (c merchantSettingsCmd) Run(a *app) error {
 			return err
 		}
 		if c.changes() {
-			_, err = d.engine.Do(ctx, remit.ChangeSettings{
-				Head: d.engine.Head(m.ID, operator(), "remit merchant settings"), Change: func(s *remit.Settings) { c.change(s, list) },
+			_, err = d.Engine.Do(ctx, remit.ChangeSettings{
+				Head: d.Engine.Head(m.ID, operator(), "remit merchant settings"), Change: func(s *remit.Settings) { c.change(s, list) },
 			})
 			if err != nil {
 				return err

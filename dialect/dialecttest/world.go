@@ -22,6 +22,7 @@ import (
 	"remit/rail"
 	"remit/store"
 	"remit/store/sqlite"
+	"remit/store/storetest"
 )
 
 // The one merchant of all conversations, and the rail that carries its
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, b Bench) *world {
 		NewID: func(remit.MerchantID) string { w.commands++; return fmt.Sprintf("%019d", w.commands) },
 	})
 	t.Cleanup(w.engine.Close)
-	_, err = s.AddMerchant(t.Context(), remit.Merchant{ID: merchant, Created: start})
+	err = storetest.AddMerchant(t.Context(), s, remit.Merchant{ID: merchant, Created: start})
 	fine(t, err)
 	return w
 }

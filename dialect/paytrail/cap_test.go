@@ -22,6 +22,7 @@ import (
 	"remit/store"
 	"remit/store/postgres"
 	"remit/store/sqlite"
+	"remit/store/storetest"
 )
 
 var at = time.Date(2026, time.March, 12, 15, 14, 18, 0, time.UTC)
@@ -69,7 +70,7 @@ const (
 func shareCap(t *testing.T, s store.Store) {
 	defer s.Close()
 	must(t, s.Migrate(t.Context()))
-	_, err := s.AddMerchant(t.Context(), remit.Merchant{ID: "acme", Created: at})
+	err := storetest.AddMerchant(t.Context(), s, remit.Merchant{ID: "acme", Created: at})
 	must(t, err)
 	v, err := vault.New(make([]byte, vault.MasterKeyBytes), rand.Reader)
 	must(t, err)

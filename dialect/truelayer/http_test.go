@@ -88,9 +88,9 @@ func openShop(t testing.TB) *shop {
 	})
 	must(t, err)
 	t.Cleanup(x.Node.Close)
-	_, err = x.AddMerchant(t.Context(), "acme", remit.Settings{Name: "Acme"})
+	err = x.AddMerchant(t.Context(), x.Engine.Head("acme", "operator:test", "test"), remit.Settings{Name: "Acme"})
 	must(t, err)
-	c, err := x.Directory.Issue(t.Context(), "acme", truelayer.Name)
+	c, err := x.Issue(t.Context(), x.Engine.Head("acme", "operator:test", "test"), truelayer.Name)
 	must(t, err)
 	x.kid = slices.Collect(maps.Keys(c.Private))[0]
 	block, _ := pem.Decode([]byte(c.Private[x.kid]))

@@ -6,6 +6,8 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"remit"
 	"remit/internal/vault"
@@ -44,7 +46,7 @@ func Run(ctx context.Context, s store.Store, v *vault.Vault, progress Progress) 
 	}
 	c := &checker{r: Report{Currencies: map[money.Currency]Total{}}, chain: ledger.NewChain(v.Derive(vault.ChainKey)), progress: progress}
 	err := s.Audit(ctx, store.Visitor{
-		Merchant: c.merchant, Event: c.event, Payment: c.payment, Disbursement: c.disbursement, Accounts: c.accounts,
+		Merchant: c.merchant, Mark: c.mark, Event: c.event, Payment: c.payment, Disbursement: c.disbursement, Accounts: c.accounts,
 	})
 	c.r.OK = err == nil && c.r.Faults == 0
 	return c.r, err
@@ -62,7 +64,8 @@ type checker struct {
 	link     string
 	states   map[string]string // of each subject, by its events
 	payments map[remit.PaymentID]*count
-	holds    map[string]bool // that a disbursement accounts for
+	holds    map[string]bool      // that a disbursement accounts for
+	marks    map[int64]store.Mark // that no event has come to yet
 }
 
 // count is what a payment says of its refunds, less what these make of it: in
@@ -93,8 +96,31 @@ func (c *checker) merchant(m remit.Merchant) error {
 	c.r.Merchants++
 	c.m, c.audit, c.seq, c.link = m, ledger.NewAudit(remit.MayGoNegative), 0, ""
 	c.states, c.holds = map[string]string{}, map[string]bool{}
-	c.payments = map[remit.PaymentID]*count{}
+	c.payments, c.marks = map[remit.PaymentID]*count{}, map[int64]store.Mark{}
 	return nil
+}
+
+func (c *checker) mark(k store.Mark) error {
+	c.marks[k.Seq] = k
+	return nil
+}
+
+// marked compares a mark with the books that the events up to it make.
+func (c *checker) marked(k store.Mark) {
+	delete(c.marks, k.Seq)
+	said := ledger.Books{}
+	for _, a := range k.Accounts {
+		said[a.ID] = a
+	}
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(said)), maps.Keys(c.audit.Books))
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		was, is := c.audit.Books[id], said[id]
+		unmoved := was.Debits == 0 && was.Credits == 0 && was.Held == 0
+		if _, there := said[id]; (there || !unmoved) && was != is {
+			c.broken("the mark at event %d is wrong about account %s", k.Seq, id)
+		}
+	}
 }
 
 // progressEvery is how many events pass between two words of progress.
@@ -123,6 +149,9 @@ func (c *checker) event(e remit.Event) error {
 		}
 	}
 	c.r.Transfers += len(e.Transfers)
+	if k, ok := c.marks[e.Seq]; ok {
+		c.marked(k)
+	}
 	if remit.IsState(e.Kind) {
 		c.states[e.Subject] = e.Kind
 	}
@@ -209,6 +238,9 @@ func (c *checker) accounts(_ remit.MerchantID, stored []ledger.Account) error {
 			c.broken("payment %s differs from its refunds by %d, in their number by %d (%d waiting), in its portions by %v",
 				id, n.refunded, n.live, n.waiting, n.portions)
 		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(c.marks)) {
+		c.broken("there is a mark at event %d, and no such event", seq)
 	}
 	for id := range c.audit.OpenHolds() {
 		if !c.holds[id] {

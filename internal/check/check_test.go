@@ -11,6 +11,7 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/books"
 	"remit/internal/check"
 	"remit/internal/engine"
 	"remit/internal/vault"
@@ -44,8 +45,6 @@ func lived(t *testing.T, path string) *vault.Vault {
 	must(t, err)
 	defer s.Close()
 	must(t, s.Migrate(t.Context()))
-	_, err = s.AddMerchant(t.Context(), remit.Merchant{ID: "acme", Created: time.Unix(1, 0).UTC()})
-	must(t, err)
 	n := 0
 	e := engine.New(engine.Config{
 		Store: s, Vault: v, Directory: nobody{}, Rail: "bank", Rails: map[string]rail.Rail{},
@@ -65,6 +64,12 @@ func lived(t *testing.T, path string) *vault.Vault {
 			Portions: []remit.Portion{{Name: "a", Minor: 6_000}, {Name: "b", Minor: 4_000}},
 		}).Payment
 	}
+	do(remit.AddMerchant{Head: head(), Settings: remit.Settings{Name: "Acme"}})
+	do(remit.IssueCredentials{Head: head(), Dialect: "test", Credentials: []remit.Credential{{Principal: "acme", Sealed: "sealed"}}})
+	do(remit.ChangeSettings{Head: head(), Change: func(x *remit.Settings) { x.Disabled = true }})
+	do(remit.ChangeSettings{Head: head(), Change: func(x *remit.Settings) { x.Disabled = false }})
+	do(remit.RevokeCredentials{Head: head(), Dialect: "test"})
+	do(remit.RecordCheck{Head: head(), Events: 5})
 	p := open(remit.PaymentFunded)
 	refund := func(p remit.Payment, minor int64) remit.Disbursement {
 		return *do(remit.Refund{
@@ -90,6 +95,13 @@ func lived(t *testing.T, path string) *vault.Vault {
 	send(refund(p, 1_300))
 	refund(p, 1_400)
 	refund(open(remit.PaymentAuthorized), 500)
+	then, err := books.At(t.Context(), s, "acme", time.Unix(1_800_000_000, 0))
+	must(t, err)
+	mark := store.Mark{Merchant: "acme", Seq: then.Seq}
+	for _, a := range then.Books {
+		mark.Accounts = append(mark.Accounts, a)
+	}
+	must(t, s.AddMark(t.Context(), mark))
 	return v
 }
 
@@ -123,6 +135,9 @@ func TestTheCheckFindsEachThingThatWasAltered(t *testing.T) {
 		"disbursements SET state = 'settled' WHERE state = 'returned'", "disbursements SET payment = '' WHERE state = 'settled'",
 		"disbursements SET portions = '' WHERE state = 'settled'",
 		"merchants SET seq = seq + 1", "merchants SET head = 'x'",
+		"marks SET credits = credits + 1 WHERE path = 'EUR'", "marks SET currency = 'SEK' WHERE path = 'EUR'", "marks SET seq = seq + 1", "marks SET seq = seq - 9",
+		"events SET evidence = replace(evidence, 'no → yes', 'yes → no') WHERE kind = 'settings'", "events SET actor = 'operator:eve' WHERE kind = 'issued'",
+		"events SET kind = 'issued' WHERE kind = 'revoked'",
 	}
 	for _, column := range []string{"at", "subject", "kind", "actor", "evidence", "cause", "transfers", "link"} {
 		change := column + " = " + column + " || 'x'"

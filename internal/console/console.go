@@ -93,13 +93,14 @@ func (c *Console) routes() http.Handler {
 		"m/{merchant}/settings":          c.settings,
 	}
 	acts := map[string]func(*visit) (outcome, error){
-		"logout":                           c.logout,
-		"merchants":                        c.addMerchant,
-		"m/{merchant}/out/{id}/{act}":      c.actOnDisbursement,
-		"m/{merchant}/ledger/check":        c.runCheck,
-		"m/{merchant}/deliveries/{id}":     c.redeliver,
-		"m/{merchant}/settings/{act}":      c.changeMerchant,
-		"m/{merchant}/credentials/{where}": c.issue,
+		"logout":                                  c.logout,
+		"merchants":                               c.addMerchant,
+		"m/{merchant}/out/{id}/{act}":             c.actOnDisbursement,
+		"m/{merchant}/ledger/check":               c.runCheck,
+		"m/{merchant}/deliveries/{id}":            c.redeliver,
+		"m/{merchant}/settings/{act}":             c.changeMerchant,
+		"m/{merchant}/credentials/{where}":        c.issue,
+		"m/{merchant}/credentials/{where}/revoke": c.revoke,
 	}
 	if c.o.Sandbox != nil {
 		shows["m/{merchant}/inbox"] = c.inbox

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"remit"
+	"remit/internal/books"
 	"remit/internal/check"
 	"remit/ledger"
 	"remit/money"
@@ -60,6 +61,7 @@ func (c *Console) runCheck(v *visit) (outcome, error) {
 	defer c.last.mu.Unlock()
 	c.last.running = false
 	if err == nil {
+		_, err = c.o.Node.Engine.Do(v.Context(), remit.RecordCheck{Head: v.head("check"), Faults: report.Faults, Events: report.Events})
 		c.last.at, c.last.took, c.last.by, c.last.report = v.now, c.o.Real().Sub(start), v.operator, report
 	}
 	return out, err
@@ -67,7 +69,7 @@ func (c *Console) runCheck(v *visit) (outcome, error) {
 
 // ledger lists a merchant's accounts, now or as they were at a moment.
 func (c *Console) ledger(v *visit) error {
-	books, err := c.books(v.Context(), v.merchant.ID)
+	shown, err := c.books(v.Context(), v.merchant.ID)
 	if err != nil {
 		return err
 	}
@@ -77,13 +79,14 @@ func (c *Console) ledger(v *visit) error {
 		if err != nil {
 			return err
 		}
-		if books, err = c.booksAt(v.Context(), v.merchant.ID, at); err != nil {
+		then, err := books.At(v.Context(), c.store, v.merchant.ID, at)
+		if err != nil {
 			return err
 		}
-		data["At"] = at
+		shown, data["At"], data["Seq"] = then.Books, at, then.Seq
 	}
 	var accounts []ledger.Account
-	for _, a := range books {
+	for _, a := range shown {
 		accounts = append(accounts, a)
 	}
 	slices.SortFunc(accounts, func(a, b ledger.Account) int {
@@ -110,38 +113,6 @@ func moment(text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, remit.Errorf(remit.Invalid, "", "A moment is written as 2006-01-02T15:04, in UTC.")
-}
-
-// walkedAtOnce is how many events are read at once to make books anew.
-const walkedAtOnce = 5_000
-
-// booksAt makes a merchant's books anew up to a moment, from its transfers
-// alone.
-func (c *Console) booksAt(ctx context.Context, m remit.MerchantID, at time.Time) (ledger.Books, error) {
-	books := ledger.Books{}
-	span := store.Span{Merchant: m, From: time.Unix(0, 0), To: at.Add(time.Microsecond), Max: walkedAtOnce}
-	for {
-		events, err := c.store.EventsIn(ctx, span)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range events {
-			for _, t := range e.Transfers {
-				for _, id := range []ledger.AccountID{t.From, t.To} {
-					if _, ok := books[id]; !ok {
-						books[id] = ledger.Account{ID: id, Currency: t.Amount.Currency, MayGoNegative: remit.MayGoNegative(id)}
-					}
-				}
-				if err := books.Apply(t); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if len(events) < span.Max {
-			return books, nil
-		}
-		span.After = events[len(events)-1].Seq
-	}
 }
 
 // posting is one transfer as one account sees it.
@@ -183,7 +154,7 @@ func (c *Console) account(v *visit) error {
 		}
 		below, balance = n, b
 	}
-	events, err := c.store.Recent(v.Context(), m, below, postingsWalkedMax)
+	events, err := c.store.Recent(v.Context(), store.Newest{Merchant: m, Below: below, Max: postingsWalkedMax})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,14 +46,10 @@ func (c *Console) merchants(v *visit) error {
 func (c *Console) addMerchant(v *visit) (outcome, error) {
 	id, name := remit.MerchantID(strings.TrimSpace(v.PostFormValue("id"))), strings.TrimSpace(v.PostFormValue("name"))
 	out := outcome{to: Path + "/merchants"}
-	added, err := c.o.Node.AddMerchant(v.Context(), id, remit.Settings{Name: cmp.Or(name, string(id))})
-	switch {
-	case err != nil:
+	head := c.o.Node.Engine.Head(id, v.operator, "console:merchants")
+	if err := c.o.Node.AddMerchant(v.Context(), head, remit.Settings{Name: cmp.Or(name, string(id))}); err != nil {
 		return out, err
-	case !added:
-		return out, remit.Errorf(remit.Conflict, "", "there is a merchant %q already", string(id))
 	}
-	c.o.Log.Info("a merchant was made", "merchant", id, "operator", v.operator)
 	return outcome{to: merchantPath(id, "settings"), message: "The merchant is there. Issue its credentials next."}, nil
 }
 
@@ -72,22 +69,71 @@ func (c *Console) settings(v *visit) error {
 	if err != nil {
 		return err
 	}
-	known := map[string][]store.Credential{}
+	known := map[string]*identity{}
 	for _, x := range credentials {
-		known[x.Dialect] = append(known[x.Dialect], x)
+		known[x.Dialect] = known[x.Dialect].with(x)
 	}
-	events, err := c.store.Events(v.Context(), v.merchant.ID, "")
+	events, below, err := c.history(v)
 	if err != nil {
 		return err
 	}
-	slices.Reverse(events)
 	v.render(200, "settings", "settings", cmp.Or(v.merchant.Settings.Name, string(v.merchant.ID)), map[string]any{
 		"Settings": v.merchant.Settings, "Balances": balances, "Credentials": known, "Dialects": v.dialects(), "Switches": switches,
 		"Window": v.merchant.Settings.SendWindow().String(), "Addresses": addressText(v.merchant.Settings.IPAllow),
 		"Shields": []remit.Shield{remit.ShieldOff, remit.ShieldWarn, remit.ShieldHold, remit.ShieldReject},
-		"Events":  events[:min(len(events), eventsMax)],
+		"History": events, "Below": below, "Whole": v.FormValue("below") == "",
 	})
 	return nil
+}
+
+// identity is what a merchant is, or was, known by in a dialect.
+type identity struct {
+	All    []remit.Credential
+	Live   bool
+	Issued time.Time // when those that are good were
+}
+
+func (i *identity) with(c remit.Credential) *identity {
+	if i == nil {
+		i = &identity{}
+	}
+	i.All = append(i.All, c)
+	if c.Live() {
+		i.Live, i.Issued = true, c.Created
+	}
+	return i
+}
+
+// historyMax is how much of a merchant's own history a page shows.
+const historyMax = 20
+
+// happening is one event of the merchant itself: what was done, and what
+// became of what.
+type happening struct {
+	remit.Event
+	From  string   // where it was done
+	Facts []string // what the decision wrote down
+}
+
+// history lists what was done to the merchant itself, newest first, and where
+// the next page begins: 0 at the end.
+func (c *Console) history(v *visit) (list []happening, below int64, err error) {
+	if text := v.FormValue("below"); text != "" {
+		if below, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return nil, 0, remit.Errorf(remit.Invalid, "", "This is no page of the history.")
+		}
+	}
+	events, err := c.store.Recent(v.Context(), store.Newest{Merchant: v.merchant.ID, Own: true, Below: below, Max: historyMax + 1})
+	below = 0
+	if len(events) > historyMax {
+		events = events[:historyMax]
+		below = events[historyMax-1].Seq
+	}
+	for _, e := range events {
+		from, facts := remit.EvidenceParts(e.Evidence)
+		list = append(list, happening{e, from, facts})
+	}
+	return list, below, err
 }
 
 // changeMerchant moves a merchant's money by hand, or its switches.
@@ -197,16 +243,22 @@ func (c *Console) issue(v *visit) (out outcome, err error) {
 	if !slices.Contains(v.dialects(), in) {
 		return out, remit.Errorf(remit.NotFound, "", "no dialect %q is spoken here", in)
 	}
-	made, err := c.o.Node.Directory.Issue(v.Context(), v.merchant.ID, in)
+	made, err := c.o.Node.Issue(v.Context(), v.head("credentials"), in)
 	if err != nil {
 		return out, err
 	}
-	c.o.Log.Info("credentials were issued", "merchant", v.merchant.ID, "dialect", in, "operator", v.operator)
 	out.page = func() error {
 		v.render(http.StatusOK, "credentials", "settings", "New credentials", map[string]any{"Dialect": in, "Principal": made.Principal, "Secrets": secrets(made)})
 		return nil
 	}
 	return out, nil
+}
+
+// revoke ends a merchant's credentials in a dialect.
+func (c *Console) revoke(v *visit) (outcome, error) {
+	in := v.PathValue("where")
+	out := outcome{to: v.path("settings"), message: "The credentials for " + dialectName(in) + " have ended, in every process within a second."}
+	return out, c.o.Node.Revoke(v.Context(), v.head("credentials"), in)
 }
 
 // secrets lists what credentials hold.

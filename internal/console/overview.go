@@ -60,7 +60,7 @@ func (c *Console) overview(v *visit) error {
 	if err != nil {
 		return err
 	}
-	events, err := c.store.Recent(v.Context(), v.merchant.ID, 0, eventsMax)
+	events, err := c.store.Recent(v.Context(), store.Newest{Merchant: v.merchant.ID, Max: eventsMax})
 	if err != nil {
 		return err
 	}
@@ -147,6 +147,7 @@ func (c *Console) unknown(ctx context.Context, m remit.MerchantID) ([]remit.Disb
 		if err != nil {
 			return nil, err
 		}
+		events = slices.DeleteFunc(events, func(e remit.Event) bool { return e.Kind == remit.KindRedelivered })
 		if len(events) > 0 && events[len(events)-1].Kind == remit.KindUnknown {
 			unknown = append(unknown, d)
 		}

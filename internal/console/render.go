@@ -194,7 +194,7 @@ var tones = map[string]string{
 	"waiting": "wait", "accepted": "move", "sent": "move", "settled": "good", "failed": "bad", "canceled": "quiet", "returned": "bad",
 	"opened": "quiet", "authorized": "wait", "funded": "good", "reversed": "bad",
 	"due": "move", "delivered": "good", "dead": "bad", "stuck": "bad", "unknown": "wait",
-	"top_up": "good", "settings": "quiet", "created": "quiet", "registered": "quiet", "disabled": "bad", "active": "good",
+	"top_up": "good", "settings": "quiet", "created": "quiet", "issued": "good", "revoked": "bad", "key_replaced": "wait", "checked": "quiet", "redelivered": "move", "registered": "quiet", "disabled": "bad", "active": "good",
 }
 
 func stateHTML(s any) template.HTML {
@@ -206,8 +206,21 @@ func stateHTML(s any) template.HTML {
 	return template.HTML(`<span class="state ` + tone + `">` + template.HTMLEscapeString(words(word)) + `</span>`)
 }
 
+// kinds are the words for events that are not states, where their name alone
+// says too little.
+var kinds = map[string]string{
+	remit.KindSettings: "settings changed", remit.KindIssued: "credentials issued", remit.KindRevoked: "credentials revoked",
+	remit.KindKeyReplaced: "public key replaced", remit.KindChecked: "books checked", remit.KindRedelivered: "sent once more", remit.KindTopUp: "topped up",
+}
+
 // words makes a name of ours readable.
-func words(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }
+func words(s any) string {
+	name := fmt.Sprint(s)
+	if w, ok := kinds[name]; ok {
+		return w
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
 
 func icon(name string) template.HTML {
 	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="` + assetURL("icons.svg") + `#` + template.HTMLEscapeString(name) + `"></use></svg>`)

@@ -14,6 +14,7 @@ import (
 	"remit/internal/vault"
 	"remit/store"
 	"remit/store/sqlite"
+	"remit/store/storetest"
 )
 
 func must(t *testing.T, err error) {
@@ -57,7 +58,7 @@ func TestWhatWasReadBeforeAChangeIsNotKept(t *testing.T) {
 	must(t, err)
 	defer real.Close()
 	must(t, real.Migrate(ctx))
-	_, err = real.AddMerchant(ctx, remit.Merchant{ID: "acme", Created: time.Unix(1, 0)})
+	err = storetest.AddMerchant(ctx, real, remit.Merchant{ID: "acme", Created: time.Unix(1, 0)})
 	must(t, err)
 	v, err := vault.New(make([]byte, vault.MasterKeyBytes), rand.Reader)
 	must(t, err)
@@ -65,8 +66,9 @@ func TestWhatWasReadBeforeAChangeIsNotKept(t *testing.T) {
 	s := &slow{Store: real, read: read, goOn: make(chan struct{})}
 	now := func() time.Time { return time.Unix(1000, 0) }
 	d := directory.New(s, v, map[string]dialect.Dialect{"trustly": trustly.Dialect{}}, rand.Reader, now, now)
-	_, err = d.Issue(ctx, "acme", "trustly")
+	c, err := d.Make("acme", "trustly")
 	must(t, err)
+	must(t, register{real, d}.keep(ctx, "acme", "trustly", c))
 
 	done := make(chan error)
 	go func() {

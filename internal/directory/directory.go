@@ -6,13 +6,15 @@ package directory
 import (
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"maps"
 	"sync"
 	"time"
 
@@ -35,7 +37,7 @@ type Directory struct {
 	vault    *vault.Vault
 	dialects map[string]dialect.Dialect
 	rand     io.Reader
-	now      func() time.Time // of the business clock: when credentials were made
+	now      func() time.Time // of the business clock: when our keys were made
 	real     func() time.Time
 
 	mu        sync.Mutex
@@ -68,7 +70,6 @@ type (
 		Digests map[string]string `json:"digests"`          // of secrets, by name
 		Shared  map[string]string `json:"shared,omitempty"` // secrets that both sides compute with, by name
 		Public  map[string]string `json:"public"`           // PEM, by name
-		Ended   bool              `json:"ended,omitempty"`  // it is nobody's any more
 	}
 )
 
@@ -107,12 +108,13 @@ func get[K comparable, V any](d *Directory, cache map[K]cached[V], k K, fill fun
 	return v, nil
 }
 
-// Changed forgets what is cached of a merchant's settings.
+// Changed forgets what is cached of a merchant: who it is, and what it may do.
 func (d *Directory) Changed(m remit.MerchantID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changes++
 	delete(d.merchants, m)
+	maps.DeleteFunc(d.callers, func(_ named, c cached[known]) bool { return c.value.merchant == m })
 }
 
 // ErrUnknown means that a principal is nobody's.
@@ -200,17 +202,13 @@ func (d *Directory) read(ctx context.Context, in, principal string) (known, erro
 	return d.parse(c)
 }
 
-func (d *Directory) parse(c store.Credential) (known, error) {
-	raw, err := d.vault.Open(c.Sealed, binding(c.Dialect, c.Principal))
+func (d *Directory) parse(c remit.Credential) (known, error) {
+	if !c.Live() {
+		return known{}, ErrUnknown
+	}
+	k, err := d.open(c)
 	if err != nil {
 		return known{}, err
-	}
-	var k kept
-	if err := json.Unmarshal([]byte(raw), &k); err != nil {
-		return known{}, err
-	}
-	if k.Ended {
-		return known{}, ErrUnknown
 	}
 	out := known{merchant: c.Merchant, digests: k.Digests, shared: k.Shared, public: map[string]crypto.PublicKey{}}
 	for name, text := range k.Public {
@@ -221,131 +219,100 @@ func (d *Directory) parse(c store.Credential) (known, error) {
 	return out, nil
 }
 
-// Issue makes a merchant's credentials for a dialect. They hold its secrets and
-// private keys: this is the only time that anybody sees them.
-func (d *Directory) Issue(ctx context.Context, m remit.MerchantID, in string) (dialect.Credentials, error) {
+// Make makes a merchant's credentials for a dialect, and keeps nothing. They
+// hold its secrets and private keys: this is the only time that anybody sees
+// them.
+func (d *Directory) Make(m remit.MerchantID, in string) (dialect.Credentials, error) {
 	speaks, ok := d.dialects[in]
 	if !ok {
-		return dialect.Credentials{}, fmt.Errorf("there is no dialect %q", in)
+		return dialect.Credentials{}, remit.Errorf(remit.NotFound, "", "no dialect %q is spoken here", in)
 	}
-	c, err := speaks.Issue(d.rand, m)
-	if err != nil {
-		return dialect.Credentials{}, err
-	}
-	return c, d.Put(ctx, m, in, c)
+	return speaks.Issue(d.rand, m)
 }
 
 // ErrTaken means that a principal is another merchant's.
 var ErrTaken = errors.New("directory: the name is another merchant's")
 
-// Put keeps a merchant's credentials: digests of the secrets, and the public
-// keys, under each of their names. What the merchant had there before has
-// ended.
-func (d *Directory) Put(ctx context.Context, m remit.MerchantID, in string, c dialect.Credentials) error {
+// Issuance is the command that keeps a merchant's credentials: digests of the
+// secrets, and the public keys, under each of their names.
+func (d *Directory) Issuance(ctx context.Context, h remit.Head, in string, c dialect.Credentials) (remit.IssueCredentials, error) {
 	k := kept{Digests: map[string]string{}, Shared: c.Shared, Public: c.Public}
 	for name, secret := range c.Secrets {
-		k.Digests[name] = d.digest(in, m, name, secret)
+		k.Digests[name] = d.digest(in, h.Merchant, name, secret)
 	}
+	cmd := remit.IssueCredentials{Head: h, Dialect: in}
+	for _, p := range append([]dialect.Principal{c.Principal}, c.Also...) {
+		have, ok, err := d.store.Credential(ctx, in, string(p))
+		if err != nil {
+			return cmd, err
+		}
+		if ok && have.Merchant != h.Merchant {
+			return cmd, ErrTaken
+		}
+		x, err := d.seal(remit.Credential{Dialect: in, Principal: string(p), Merchant: h.Merchant}, k)
+		if err != nil {
+			return cmd, err
+		}
+		cmd.Credentials = append(cmd.Credentials, x)
+	}
+	return cmd, nil
+}
+
+// seal is a credential that keeps k.
+func (d *Directory) seal(c remit.Credential, k kept) (remit.Credential, error) {
 	raw, err := json.Marshal(k)
 	if err != nil {
-		return err
+		return c, err
 	}
-	names := append([]dialect.Principal{c.Principal}, c.Also...)
-	for _, p := range names {
-		if err := d.put(ctx, m, in, string(p), string(raw)); err != nil {
-			return err
-		}
-	}
-	had, err := d.store.Credentials(ctx, m)
-	if err != nil {
-		return err
-	}
-	for _, old := range had {
-		if old.Dialect != in || slices.Contains(names, dialect.Principal(old.Principal)) {
-			continue
-		}
-		if err := d.put(ctx, m, in, old.Principal, ended); err != nil {
-			return err
-		}
-	}
-	return nil
+	c.Sealed, err = d.vault.Seal(string(raw), binding(c.Dialect, c.Principal))
+	return c, err
 }
 
-// ended is what is kept of a credential that is nobody's any more: its name
-// stays the merchant's.
-const ended = `{"ended":true}`
-
-func (d *Directory) put(ctx context.Context, m remit.MerchantID, in, principal, raw string) error {
-	have, ok, err := d.store.Credential(ctx, in, principal)
+// open is what a credential keeps.
+func (d *Directory) open(c remit.Credential) (k kept, err error) {
+	raw, err := d.vault.Open(c.Sealed, binding(c.Dialect, c.Principal))
 	if err != nil {
-		return err
+		return k, err
 	}
-	if ok && have.Merchant != m {
-		return ErrTaken
-	}
-	sealed, err := d.vault.Seal(raw, binding(in, principal))
-	if err != nil {
-		return err
-	}
-	err = d.store.PutCredential(ctx, store.Credential{
-		Dialect: in, Principal: principal, Merchant: m, Sealed: sealed, Created: d.now().UTC().Truncate(time.Microsecond),
-	})
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.changes++
-	delete(d.callers, named{in, principal})
-	delete(d.callers, named{in, "merchant " + string(m)})
-	return err
+	return k, json.Unmarshal([]byte(raw), &k)
 }
 
-// SetPublicKey replaces one of a merchant's public keys; the rest of its
-// credentials stays. It says whether the merchant has any in that dialect.
-func (d *Directory) SetPublicKey(ctx context.Context, m remit.MerchantID, in, name, text string) (bool, error) {
-	if _, err := ParsePublicKey(text); err != nil {
-		return false, err
-	}
-	all, err := d.store.Credentials(ctx, m)
+// Replacement is the command that replaces one of a merchant's public keys.
+// False means that the merchant has no credentials in that dialect.
+func (d *Directory) Replacement(ctx context.Context, h remit.Head, in, name, text string) (cmd remit.ReplaceKey, found bool, err error) {
+	key, err := ParsePublicKey(text)
 	if err != nil {
-		return false, err
+		return cmd, false, err
 	}
-	found := false
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return cmd, false, err
+	}
+	all, err := d.store.Credentials(ctx, h.Merchant)
+	if err != nil {
+		return cmd, false, err
+	}
+	sum := sha256.Sum256(der)
+	cmd = remit.ReplaceKey{Head: h, Dialect: in, Name: name, Fingerprint: hex.EncodeToString(sum[:])}
 	for _, c := range all {
-		if c.Dialect != in {
+		if c.Dialect != in || !c.Live() {
 			continue
 		}
-		raw, err := d.vault.Open(c.Sealed, binding(in, c.Principal))
+		k, err := d.open(c)
 		if err != nil {
-			return false, err
+			return cmd, false, err
 		}
-		var k kept
-		if err := json.Unmarshal([]byte(raw), &k); err != nil {
-			return false, err
-		}
-		if k.Ended {
-			continue
-		}
-		found = true
 		if k.Public == nil {
 			k.Public = map[string]string{}
 		}
 		k.Public[name] = text
-		changed, err := json.Marshal(k)
+		next, err := d.seal(c, k)
 		if err != nil {
-			return false, err
+			return cmd, false, err
 		}
-		if c.Sealed, err = d.vault.Seal(string(changed), binding(in, c.Principal)); err != nil {
-			return false, err
-		}
-		err = d.store.PutCredential(ctx, c)
-		d.mu.Lock()
-		d.changes++
-		clear(d.callers)
-		d.mu.Unlock()
-		if err != nil {
-			return true, err
-		}
+		cmd.Had, cmd.Have = append(cmd.Had, c), append(cmd.Have, next)
 	}
-	return found, nil
+	return cmd, len(cmd.Had) > 0, nil
 }
 
 // ErrPEM means that a text is not a key in PEM.

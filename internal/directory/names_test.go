@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"path/filepath"
@@ -11,11 +12,34 @@ import (
 	"remit/dialect"
 	"remit/internal/directory"
 	"remit/internal/vault"
+	"remit/store"
 	"remit/store/sqlite"
+	"remit/store/storetest"
 )
 
+// register is a directory with its store, in which credentials can be kept.
+type register struct {
+	store.Store
+	*directory.Directory
+}
+
+// keep has the command decided and written, as the engine does it.
+func (r register) keep(ctx context.Context, m remit.MerchantID, in string, c dialect.Credentials) error {
+	cmd, err := r.Issuance(ctx, remit.Head{ID: "c", Merchant: m, Actor: "operator:ann"}, in, c)
+	if err != nil {
+		return err
+	}
+	ids := []remit.MerchantID{m}
+	err = r.Update(ctx, store.Wants{Merchants: ids, Credentials: ids, Block: true}, func(h *store.Have) (*store.Writes, error) {
+		change, err := cmd.Decide(remit.Facts{Now: time.Unix(2, 0).UTC(), Merchant: h.Merchants[m], Credentials: h.Credentials[m]})
+		return &store.Writes{Credentials: change.Credentials}, err
+	})
+	r.Changed(m)
+	return err
+}
+
 // people is a directory of two merchants.
-func people(t *testing.T) *directory.Directory {
+func people(t *testing.T) register {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "remit.db"))
 	must(t, err)
@@ -24,11 +48,11 @@ func people(t *testing.T) *directory.Directory {
 	v, err := vault.New(make([]byte, vault.MasterKeyBytes), rand.Reader)
 	must(t, err)
 	for _, m := range []remit.MerchantID{"acme", "globex"} {
-		_, err = s.AddMerchant(t.Context(), remit.Merchant{ID: m, Created: time.Unix(1, 0)})
+		err = storetest.AddMerchant(t.Context(), s, remit.Merchant{ID: m, Created: time.Unix(1, 0)})
 		must(t, err)
 	}
 	now := func() time.Time { return time.Unix(2, 0) }
-	return directory.New(s, v, nil, rand.Reader, now, now)
+	return register{s, directory.New(s, v, nil, rand.Reader, now, now)}
 }
 
 // TestAMerchantIsFoundByEachOfItsNames keeps credentials with two names: both
@@ -37,7 +61,7 @@ func people(t *testing.T) *directory.Directory {
 func TestAMerchantIsFoundByEachOfItsNames(t *testing.T) {
 	ctx := t.Context()
 	d := people(t)
-	must(t, d.Put(ctx, "acme", "some", dialect.Credentials{
+	must(t, d.keep(ctx, "acme", "some", dialect.Credentials{
 		Principal: "merchant/1", Also: []dialect.Principal{"account/2"}, Secrets: map[string]string{"a": "x"}, Shared: map[string]string{"b": "y"},
 	}))
 	for _, name := range []dialect.Principal{"merchant/1", "account/2"} {
@@ -47,7 +71,7 @@ func TestAMerchantIsFoundByEachOfItsNames(t *testing.T) {
 			t.Errorf("%s is %+v", name, c)
 		}
 	}
-	err := d.Put(ctx, "globex", "some", dialect.Credentials{Principal: "merchant/3", Also: []dialect.Principal{"account/2"}})
+	err := d.keep(ctx, "globex", "some", dialect.Credentials{Principal: "merchant/3", Also: []dialect.Principal{"account/2"}})
 	if !errors.Is(err, directory.ErrTaken) {
 		t.Errorf("got %v, want ErrTaken", err)
 	}
@@ -62,10 +86,10 @@ func TestNewCredentialsEndTheOldOnes(t *testing.T) {
 	ctx := t.Context()
 	d := people(t)
 	for _, n := range []string{"1", "0"} { // an older name may come first, or last
-		must(t, d.Put(ctx, "acme", "some", dialect.Credentials{
+		must(t, d.keep(ctx, "acme", "some", dialect.Credentials{
 			Principal: dialect.Principal("merchant/" + n), Also: []dialect.Principal{"account/2"}, Shared: map[string]string{"b": n},
 		}))
-		must(t, d.Put(ctx, "acme", "other", dialect.Credentials{Principal: "merchant/1"}))
+		must(t, d.keep(ctx, "acme", "other", dialect.Credentials{Principal: "merchant/1"}))
 		for name, want := range map[dialect.Principal]bool{"merchant/1": n == "1", "merchant/0": n == "0", "account/2": true} {
 			c, err := d.Caller(ctx, "some", name)
 			must(t, err)
@@ -80,7 +104,7 @@ func TestNewCredentialsEndTheOldOnes(t *testing.T) {
 			t.Errorf("what it has in another dialect has ended: %v", err)
 		}
 	}
-	if _, err := d.SetPublicKey(ctx, "acme", "some", "k", "no key"); !errors.Is(err, directory.ErrPEM) {
+	if _, _, err := d.Replacement(ctx, remit.Head{Merchant: "acme"}, "some", "k", "no key"); !errors.Is(err, directory.ErrPEM) {
 		t.Errorf("got %v, want ErrPEM", err)
 	}
 }

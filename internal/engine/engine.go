@@ -78,7 +78,7 @@ type Config struct {
 	Observer    Observer                             // nil observes nothing
 	Log         *slog.Logger                         // nil logs nothing
 	Hook        func(point string)                   // for crash tests: called at each point named in Points; nil does nothing
-	Settings    func(remit.MerchantID)               // told of each merchant whose settings changed; nil tells nobody
+	Settings    func(remit.MerchantID)               // told of each merchant that is another now: its settings, its credentials; nil tells nobody
 	Sleep       func(context.Context, time.Duration) // between tries of a group; nil is real sleep
 }
 

@@ -41,6 +41,7 @@ type group struct {
 	work          map[store.WorkRef]bool
 	done          map[store.WorkRef]bool
 	deliveries    map[store.WorkRef]bool
+	credentials   []remit.Credential
 	names         []store.PaymentName
 	beneficiaries []remit.Beneficiary
 	events        []remit.Event
@@ -67,7 +68,7 @@ func (s *set[T]) add(wanted bool, ref T) {
 // wants lists what the commands need to be read, each thing once.
 func (g *group) wants() store.Wants {
 	var (
-		merchants               set[remit.MerchantID]
+		merchants, made, known  set[remit.MerchantID]
 		answers                 set[store.AnswerRef]
 		payments, waiting       set[store.PaymentRef]
 		names, waitNames, taken set[store.ExternalRef]
@@ -83,6 +84,8 @@ func (g *group) wants() store.Wants {
 		payment, name := store.PaymentRef{Merchant: m, ID: n.Payment}, store.ExternalRef{Merchant: m, Name: n.Name}
 		named := n.Name.Text != ""
 		merchants.add(true, m)
+		made.add(n.New, m)
+		known.add(n.Credentials, m)
 		for _, k := range n.Keys {
 			answers.add(true, store.AnswerRef{Merchant: m, Scope: k.Scope, Key: k.Key})
 		}
@@ -107,7 +110,7 @@ func (g *group) wants() store.Wants {
 		}
 	}
 	return store.Wants{
-		Merchants: merchants.list, Block: g.block, Answers: answers.list, Payments: payments.list, Externals: names.list,
+		Merchants: merchants.list, New: made.list, Credentials: known.list, Block: g.block, Answers: answers.list, Payments: payments.list, Externals: names.list,
 		Waiting: waiting.list, WaitingByName: waitNames.list, Refunds: taken.list, Disbursements: disbursements.list,
 		Disbursed: disbursed.list, Beneficiaries: beneficiaries.list, Accounts: accounts.list, Events: events.list,
 		Work: work.list, Deliveries: deliveries.list,
@@ -136,9 +139,16 @@ func (g *group) decide(have *store.Have) (w *store.Writes, err error) {
 		}
 		a := g.one(i, j)
 		g.answers[i] = &a
+		if j.needs.New && a.err != nil && g.have.Merchants[j.head.Merchant].Created.IsZero() {
+			return nil, fmt.Errorf("%w: %w", errUnmade, a.err)
+		}
 	}
 	return g.writes(), nil
 }
+
+// errUnmade means that a merchant was refused whose row was made for it:
+// nothing of its group is kept.
+var errUnmade = errors.New("engine: a merchant was not made")
 
 func (g *group) start(have *store.Have) {
 	g.have, g.now, g.real = have, g.e.now(), g.e.real()
@@ -148,7 +158,7 @@ func (g *group) start(have *store.Have) {
 	g.kept, g.payments = map[store.AnswerRef]bool{}, map[store.PaymentRef]bool{}
 	g.disbursements, g.deliveries = map[store.DisbursementRef]bool{}, map[store.WorkRef]bool{}
 	g.work, g.done = map[store.WorkRef]bool{}, map[store.WorkRef]bool{}
-	g.names, g.beneficiaries, g.events, g.tries = nil, nil, nil, nil
+	g.names, g.beneficiaries, g.credentials, g.events, g.tries = nil, nil, nil, nil, nil
 	for id, m := range have.Merchants {
 		g.before[id] = m.Seq
 		for a, account := range have.Books[id] {
@@ -228,6 +238,9 @@ func (g *group) facts(j *job) remit.Facts {
 	g.findPayment(m, n, &f)
 	if b, ok := g.have.Beneficiaries[store.BeneficiaryRef{Merchant: m, ID: n.Beneficiary, Digest: n.Details}]; ok {
 		f.Beneficiary = &b
+	}
+	if n.Credentials {
+		f.Credentials = slices.Clone(g.have.Credentials[m])
 	}
 	if len(n.Work) > 0 {
 		f.Work = map[remit.WorkID]remit.Work{}
@@ -310,6 +323,10 @@ func (g *group) apply(j *job, c *remit.Change) error {
 		g.have.Beneficiaries[store.BeneficiaryRef{Merchant: m, Digest: b.Digest}] = b
 		g.beneficiaries = append(g.beneficiaries, b)
 	}
+	for _, x := range c.Credentials {
+		g.have.Credentials[m] = replaced(g.have.Credentials[m], x)
+		g.credentials = append(g.credentials, x)
+	}
 	for _, d := range c.Disbursements {
 		ref := store.DisbursementRef{Merchant: m, ID: d.ID}
 		g.have.Disbursements[ref], g.disbursements[ref] = d, true
@@ -340,12 +357,18 @@ func (g *group) apply(j *job, c *remit.Change) error {
 		g.merchants[m] = true
 	}
 	for _, ev := range c.Events {
-		if ev.Kind == remit.KindSettings {
+		if remit.Identifies(ev.Kind) {
 			g.settings[m] = true
 		}
 	}
 	g.have.Merchants[m] = c.Merchant
 	return nil
+}
+
+// replaced is a list of credentials with one laid over it.
+func replaced(list []remit.Credential, x remit.Credential) []remit.Credential {
+	same := func(c remit.Credential) bool { return c.Dialect == x.Dialect && c.Principal == x.Principal }
+	return append(slices.DeleteFunc(slices.Clone(list), same), x)
 }
 
 // keepPayment lays a payment over what was read; a new one gets its names.
@@ -382,6 +405,9 @@ func fit(c remit.Change) error {
 	}
 	for _, a := range c.Answers {
 		texts = append(texts, a.Key)
+	}
+	for _, e := range c.Events {
+		texts = append(texts, e.Evidence)
 	}
 	for _, text := range texts {
 		if len(text) > textBytesMax || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
@@ -442,7 +468,7 @@ func (g *group) post(j *job, c *remit.Change) error {
 
 // writes is what is to be kept, in the order of its keys.
 func (g *group) writes() *store.Writes {
-	w := &store.Writes{Names: g.names, Beneficiaries: g.beneficiaries, Events: g.events, Tries: g.tries, Accounts: map[remit.MerchantID][]ledger.Account{}}
+	w := &store.Writes{Names: g.names, Beneficiaries: g.beneficiaries, Credentials: g.credentials, Events: g.events, Tries: g.tries, Accounts: map[remit.MerchantID][]ledger.Account{}}
 	for _, m := range slices.Sorted(maps.Keys(g.merchants)) {
 		w.Merchants = append(w.Merchants, g.have.Merchants[m])
 	}

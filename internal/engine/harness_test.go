@@ -22,6 +22,7 @@ import (
 	"remit/store"
 	"remit/store/postgres"
 	"remit/store/sqlite"
+	"remit/store/storetest"
 )
 
 // eachStore runs a test against both stores, for real.
@@ -126,7 +127,7 @@ func (nobody) Merchant(context.Context, string, remit.MerchantID) (dialect.Calle
 
 func (w *world) merchant(t testing.TB, id remit.MerchantID, balance int64) {
 	t.Helper()
-	_, err := w.store.AddMerchant(t.Context(), remit.Merchant{ID: id, Created: start})
+	err := storetest.AddMerchant(t.Context(), w.store, remit.Merchant{ID: id, Created: start})
 	must(t, err)
 	if balance > 0 {
 		_, err = w.Do(t.Context(), remit.TopUp{Head: w.Head(id, "operator:test", ""), Amount: eur(balance)})

@@ -176,7 +176,7 @@ func (l *lane) group(jobs []*job) (missed []*job) {
 	for try := 1; ; try++ {
 		g := &group{e: l.e, chain: l.chain, jobs: jobs, block: l.slow == nil}
 		err := l.commit(g)
-		spoilt := errors.Is(err, store.ErrData) || errors.Is(err, errBroke)
+		spoilt := errors.Is(err, store.ErrData) || errors.Is(err, errBroke) || errors.Is(err, errUnmade)
 		switch {
 		case err == nil:
 			l.e.cfg.Hook(PointCommitted)

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"remit"
@@ -96,6 +95,18 @@ func (e *Engine) lines(ctx context.Context, name string, lines []rail.Statement)
 	return errors.Join(errs...)
 }
 
+// statementEvidence names a line, by what the bank says of it.
+func statementEvidence(l rail.Statement) string {
+	all := "statement:" + l.Cursor
+	if l.Reference != "" {
+		all += " reference:" + l.Reference
+	}
+	if l.Reason != "" {
+		all += " reason:" + l.Reason
+	}
+	return text(all)
+}
+
 // line carries out one line. Only what keeps us from knowing is an error.
 func (e *Engine) line(ctx context.Context, name string, l rail.Statement) error {
 	m, id, ok := remit.ParseEndToEndID(l.EndToEndID)
@@ -105,7 +116,7 @@ func (e *Engine) line(ctx context.Context, name string, l rail.Statement) error 
 		return nil
 	}
 	res, err := e.Do(ctx, remit.Outcome{
-		Head:         e.Head(m, "rail:"+name, text(fmt.Sprintf("statement:%s reference:%s reason:%s", l.Cursor, l.Reference, l.Reason))),
+		Head:         e.Head(m, "rail:"+name, statementEvidence(l)),
 		Disbursement: id, Amount: l.Amount, Currency: l.Amount.Currency, Became: what, Reason: ReasonOf(l.Reason),
 	})
 	if err == nil && what == remit.BecameSettled && (res.Disbursement.State == remit.Failed || res.Disbursement.State == remit.Canceled) {

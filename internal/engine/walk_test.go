@@ -14,6 +14,7 @@ import (
 	"remit"
 	"remit/ledger"
 	"remit/store"
+	"remit/store/storetest"
 )
 
 // walksDefault is how many walks `make test` takes on each store; REMIT_WALKS
@@ -71,7 +72,7 @@ type walker struct {
 
 func walk(ctx context.Context, w *world, seed int) error {
 	k := &walker{w: w, m: remit.MerchantID(fmt.Sprintf("m%d", seed)), rnd: rand.New(rand.NewPCG(uint64(seed), 1))}
-	if _, err := w.store.AddMerchant(ctx, remit.Merchant{ID: k.m, Created: start}); err != nil {
+	if err := storetest.AddMerchant(ctx, w.store, remit.Merchant{ID: k.m, Created: start}); err != nil {
 		return err
 	}
 	for step := range walkSteps {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"remit"
+	"remit/internal/books"
 	"remit/internal/outbox"
 	"remit/rail"
 )
@@ -18,6 +19,7 @@ const (
 	forgetEvery  = 10 * time.Minute
 	forgetMax    = 10_000 // expired answers that go at once
 	requestsMax  = 1_000  // requests of one merchant that go at once
+	marksEvery   = time.Minute
 )
 
 // day is one of the business clock.
@@ -58,6 +60,7 @@ func (n *Node) Serve(ctx context.Context) {
 	defer all.Wait()
 	all.Go(func() { n.every(ctx, refreshEvery, "keys", n.Directory.Prepare) })
 	all.Go(func() { n.every(ctx, forgetEvery, "answers", n.forget) })
+	all.Go(func() { n.every(ctx, marksEvery, "marks", n.marks) })
 	if n.cfg.OneAtATime {
 		n.settleOn(ctx)
 		return
@@ -88,7 +91,20 @@ func (n *Node) every(ctx context.Context, d time.Duration, what string, f func(c
 
 func (n *Node) forget(ctx context.Context) error {
 	_, err := n.Store.Forget(ctx, n.Clock.Now(), forgetMax)
-	return errors.Join(err, n.forgetRequests(ctx))
+	_, failed := n.Store.ForgetSlips(ctx, n.cfg.Real(), forgetMax)
+	return errors.Join(err, failed, n.forgetRequests(ctx))
+}
+
+// marks makes the marks that merchants have come past.
+func (n *Node) marks(ctx context.Context) error {
+	all, err := n.Store.Merchants(ctx)
+	for _, m := range all {
+		if m.Seq >= books.Every {
+			_, failed := books.Keep(ctx, n.Store, m)
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
 }
 
 // forgetRequests deletes the requests that are older than they are kept, a few

@@ -50,14 +50,13 @@ type Config struct {
 
 // Node is one running process.
 type Node struct {
-	Store     store.Store
-	Vault     *vault.Vault
-	Directory *directory.Directory
-	Engine    *engine.Engine
-	Clock     *clock.Clock
-	Dialects  map[string]dialect.Dialect
-	Rails     map[string]rail.Rail
-	Requests  *requestlog.Log // nil where no requests are kept
+	Registrar
+	Store    store.Store
+	Vault    *vault.Vault
+	Clock    *clock.Clock
+	Dialects map[string]dialect.Dialect
+	Rails    map[string]rail.Rail
+	Requests *requestlog.Log // nil where no requests are kept
 
 	cfg      Config
 	loops    []*outbox.Loop // one for each kind of work
@@ -120,14 +119,6 @@ func (n *Node) RequestKey(in string) []byte { return n.Vault.Derive("dialect/" +
 // Check recomputes the books from their transfers.
 func (n *Node) Check(ctx context.Context) (check.Report, error) {
 	return check.Run(ctx, n.Store, n.Vault, nil)
-}
-
-// AddMerchant makes a merchant; false if there is one of that id already.
-func (n *Node) AddMerchant(ctx context.Context, id remit.MerchantID, s remit.Settings) (bool, error) {
-	if !id.Valid() {
-		return false, remit.Errorf(remit.Invalid, "", "a merchant's id is 1 to 14 of a-z and 0-9")
-	}
-	return n.Store.AddMerchant(ctx, remit.Merchant{ID: id, Settings: s, Created: n.Clock.Now()})
 }
 
 // Close finishes the commands that wait, and writes the requests that do.

@@ -268,7 +268,7 @@ func (s *Sandbox) changeKeys(ctx context.Context, m remit.MerchantID, k *key) er
 		for _, d := range s.o.Dialects {
 			c, _ := s.home.credentials(m, d.Name())
 			for _, name := range slices.Sorted(maps.Keys(c.Public)) {
-				if _, err := s.node.Directory.SetPublicKey(ctx, m, d.Name(), name, c.Public[name]); err != nil {
+				if _, err := s.node.SetPublicKey(ctx, s.head(m, "merchants"), d.Name(), name, c.Public[name]); err != nil {
 					return err
 				}
 			}
@@ -276,7 +276,7 @@ func (s *Sandbox) changeKeys(ctx context.Context, m remit.MerchantID, k *key) er
 		return nil
 	}
 	for _, n := range s.replaceable(m, k.pem) {
-		if _, err := s.node.Directory.SetPublicKey(ctx, m, n.dialect, n.name, k.pem); err != nil {
+		if _, err := s.node.SetPublicKey(ctx, s.head(m, "merchants"), n.dialect, n.name, k.pem); err != nil {
 			return err
 		}
 	}

@@ -325,7 +325,7 @@ func (s *Sandbox) furnish(ctx context.Context) error {
 			Name: name, SendWindowMicros: sendWindow.Microseconds(), Switches: map[string]bool{remit.SwitchSandbox: true},
 			Config: s.configured(m),
 		}
-		if _, err := s.node.AddMerchant(ctx, m, settings); err != nil {
+		if err := s.node.AddMerchant(ctx, s.head(m, "demo merchant"), settings); err != nil && !errors.Is(err, remit.Conflict) {
 			return err
 		}
 		for _, d := range s.o.Dialects {
@@ -372,7 +372,7 @@ func (s *Sandbox) credentials(ctx context.Context, m remit.MerchantID, d dialect
 	if err != nil || known.Known {
 		return err
 	}
-	return s.node.Directory.Put(ctx, m, d.Name(), c)
+	return s.node.Keep(ctx, s.head(m, "demo credentials"), d.Name(), c)
 }
 
 // fund fills the balances that a merchant never had.

@@ -183,10 +183,10 @@ func newWorld(t *testing.T, change ...func(*server.Options)) *world {
 func (w *world) merchant(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	_, err := w.AddMerchant(ctx, "acme", remit.Settings{})
+	err := w.AddMerchant(ctx, w.Engine.Head("acme", "operator:test", "test"), remit.Settings{})
 	must(t, err)
 	for name := range w.Dialects {
-		w.secrets[name], err = w.Directory.Issue(ctx, "acme", name)
+		w.secrets[name], err = w.Issue(ctx, w.Engine.Head("acme", "operator:test", "test"), name)
 		must(t, err)
 	}
 	_, err = w.Engine.Do(ctx, remit.TopUp{Head: w.Engine.Head("acme", "operator:test", "test"), Amount: money.Amount{Minor: 10000, Currency: "EUR"}})

@@ -14,26 +14,27 @@ import (
 // Find looks a text up wherever it may stand, each place by an index of its
 // own: one condition over all of them would be answered by reading every row.
 func (s *Store) Find(ctx context.Context, f store.Search) ([]remit.Payment, []remit.Disbursement, error) {
-	payments, disbursements := map[remit.PaymentID]remit.Payment{}, map[remit.DisbursementID]remit.Disbursement{}
+	payments, disbursements := map[store.PaymentRef]remit.Payment{}, map[store.DisbursementRef]remit.Disbursement{}
 	var st []Statement
 	payment := func(condition, order string, args ...any) {
-		st = append(st, found(of("payments", paymentColumns, f.Merchant), condition, order, f.Max, args, func(r Row) error {
+		st = append(st, found(among("payments", paymentColumns, f.Merchant), condition, order, f.Max, args, func(r Row) error {
 			p, err := scanPayment(r)
-			payments[p.ID] = p
+			payments[store.PaymentRef{Merchant: p.Merchant, ID: p.ID}] = p
 			return err
 		}))
 	}
 	disbursement := func(condition, order string, args ...any) {
-		st = append(st, found(of("disbursements", disbursementColumns, f.Merchant), condition, order, f.Max, args, func(r Row) error {
+		st = append(st, found(among("disbursements", disbursementColumns, f.Merchant), condition, order, f.Max, args, func(r Row) error {
 			d, err := scanDisbursement(r)
-			disbursements[d.ID] = d
+			disbursements[store.DisbursementRef{Merchant: d.Merchant, ID: d.ID}] = d
 			return err
 		}))
 	}
 	if f.Text != "" {
 		payment("id = ?", "", f.Text)
 		payment("external_id = ?", "", f.Text)
-		payment("id IN (SELECT payment FROM payment_names WHERE merchant_id = $1 AND name = ?)", "", f.Text)
+		names := among("payment_names", "merchant_id, payment", f.Merchant).text
+		payment("(merchant_id, id) IN ("+names+" AND name = ?)", "", f.Text)
 		payment("order_reference = ? AND order_reference <> ''", "", f.Text)
 		disbursement("id = ?", "", f.Text)
 		disbursement("external_id = ? AND external_id <> ''", "", f.Text)
@@ -51,6 +52,15 @@ func (s *Store) Find(ctx context.Context, f store.Search) ([]remit.Payment, []re
 	ps := newest(payments, f.Max, func(p remit.Payment) (time.Time, string) { return p.Opened, string(p.ID) })
 	ds := newest(disbursements, f.Max, func(d remit.Disbursement) (time.Time, string) { return d.Created, string(d.ID) })
 	return ps, ds, err
+}
+
+// among starts a query of one merchant's rows, or of all merchants': then each
+// merchant's are looked up by the same index, one after another.
+func among(table, columns string, m remit.MerchantID) *query {
+	if m != "" {
+		return of(table, columns, m)
+	}
+	return &query{text: "SELECT " + columns + " FROM " + table + " WHERE merchant_id IN (SELECT merchant_id FROM merchants)"}
 }
 
 // found is one look into one place.
@@ -74,10 +84,11 @@ func newest[K comparable, V any](all map[K]V, max int, key func(V) (time.Time, s
 }
 
 // Recent lists a merchant's newest events.
-func (s *Store) Recent(ctx context.Context, m remit.MerchantID, below int64, max int) ([]remit.Event, error) {
-	q := of("events", eventColumns, m)
-	q.and(below > 0, "seq < ?", below)
-	q.limit("seq DESC", max)
+func (s *Store) Recent(ctx context.Context, f store.Newest) ([]remit.Event, error) {
+	q := of("events", eventColumns, f.Merchant)
+	q.and(f.Own, "subject = ''")
+	q.and(f.Below > 0, "seq < ?", f.Below)
+	q.limit("seq DESC", f.Max)
 	return all(ctx, s, scanEvent, q.text, q.args...)
 }
 

@@ -70,6 +70,7 @@ func newHave() *store.Have {
 		Disbursements: map[store.DisbursementRef]remit.Disbursement{},
 		Disbursed:     map[store.DisbursedRef]remit.DisbursementID{},
 		Beneficiaries: map[store.BeneficiaryRef]remit.Beneficiary{},
+		Credentials:   map[remit.MerchantID][]remit.Credential{},
 		Books:         map[remit.MerchantID]ledger.Books{},
 		Events:        map[remit.MerchantID][]remit.Event{},
 		Work:          map[store.WorkRef]remit.Work{},
@@ -106,6 +107,9 @@ func (g *group) at(p Point) error {
 // lock was to be had. Work is locked last, and only of the merchants that are
 // locked, since the others are somebody else's at this moment.
 func (g *group) lockAndRead(w store.Wants) error {
+	for _, m := range slices.Compact(slices.Sorted(slices.Values(w.New))) {
+		g.add([]Statement{{Text: bareMerchant, Args: []any{string(m)}}})
+	}
 	lock := merchantsSkipping
 	if w.Block {
 		lock = merchantsLocked
@@ -187,6 +191,8 @@ var (
 	beneficiariesBy     = &lookup{before: "SELECT " + beneficiaryColumns + " FROM beneficiaries WHERE ", keys: []string{"digest"}, casts: []string{""}}
 	disbursementsByID   = &lookup{before: "SELECT " + disbursementColumns + " FROM disbursements WHERE ", keys: []string{"id"}, casts: []string{""}}
 	paymentsOfDisbursed = &lookup{before: "SELECT " + prefixed("p.", paymentColumns) + " FROM disbursements d JOIN payments p ON p.merchant_id = d.merchant_id AND p.id = d.payment WHERE ", alias: "d.", keys: []string{"id"}, casts: []string{""}}
+	credentialsOf       = &lookup{before: "SELECT " + credentialColumns + " FROM credentials WHERE ", after: " ORDER BY dialect, principal"}
+	bareMerchant        = "INSERT INTO merchants (" + merchantColumns + ") VALUES ($1, '', 0, 0, '', 0) ON CONFLICT (merchant_id) DO NOTHING"
 	accountsOfMerchant  = &lookup{before: "SELECT " + accountColumns + " FROM accounts WHERE "}
 	accountsIn          = &lookup{before: "SELECT " + accountColumns + " FROM accounts WHERE ", keys: []string{"currency"}, casts: []string{""}}
 	workByID            = &lookup{before: "SELECT " + workColumns + " FROM work WHERE ", keys: []string{"seq", "n"}, casts: bigints}
@@ -214,6 +220,7 @@ func (g *group) reads(w store.Wants) {
 	g.add(s.find(waitingByName, refs(w.WaitingByName, externalRef), g.disbursement))
 	g.add(s.find(disbursementsByID, refs(w.Disbursements, disbursementRef), g.disbursement))
 	g.add(s.find(paymentsOfDisbursed, refs(w.Disbursements, disbursementRef), g.payment))
+	g.add(s.find(credentialsOf, merchantRefs(w.Credentials), g.credential))
 	g.accounts(w.Accounts)
 	for _, r := range w.Events {
 		g.add([]Statement{{Text: eventsBehind, Args: []any{string(r.Merchant), r.After}, Row: g.event}})
@@ -351,6 +358,14 @@ func (g *group) beneficiaries(all []store.BeneficiaryRef) {
 	})))
 }
 
+func (g *group) credential(r Row) error {
+	c, err := scanCredential(r)
+	if g.holds(c.Merchant) {
+		g.have.Credentials[c.Merchant] = append(g.have.Credentials[c.Merchant], c)
+	}
+	return err
+}
+
 func (g *group) disbursement(r Row) error {
 	d, err := scanDisbursement(r)
 	if g.holds(d.Merchant) {
@@ -424,6 +439,7 @@ func (s *Store) writes(w *store.Writes) ([]Statement, error) {
 	add(s.find(workDone, refs(w.Done, workRef), nil), nil)
 	add(put(s, deliveries, w.Deliveries, deliveryRow))
 	add(put(s, tries, w.Tries, tryRow))
+	add(put(s, credentials, w.Credentials, credentialRow))
 	if failed == nil {
 		failed = checkTexts(all)
 	}

@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -19,15 +20,6 @@ func all[T any](ctx context.Context, s *Store, scan func(Row) (T, error), query 
 		return err
 	}})
 	return ts, err
-}
-
-// AddMerchant makes a merchant's row unless there is one.
-func (s *Store) AddMerchant(ctx context.Context, m remit.Merchant) (added bool, err error) {
-	args, err := merchantRow(m)
-	if err != nil {
-		return false, err
-	}
-	return s.add(ctx, "INSERT INTO merchants ("+merchantColumns+") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (merchant_id) DO NOTHING RETURNING merchant_id", args)
 }
 
 // add inserts one row, and tells whether it was new.
@@ -214,17 +206,8 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]store
 	return ds, s.read(ctx, deliveries, tries)
 }
 
-const credentialColumns = "dialect, principal, merchant_id, sealed, created"
-
-func scanCredential(r Row) (c store.Credential, err error) {
-	var created int64
-	err = r.Scan(&c.Dialect, &c.Principal, (*string)(&c.Merchant), (*string)(&c.Sealed), &created)
-	c.Created = moment(created)
-	return c, err
-}
-
 // Credential finds whose a principal is.
-func (s *Store) Credential(ctx context.Context, dialect, principal string) (store.Credential, bool, error) {
+func (s *Store) Credential(ctx context.Context, dialect, principal string) (remit.Credential, bool, error) {
 	return first(all(ctx, s, scanCredential, "SELECT "+credentialColumns+" FROM credentials WHERE dialect = $1 AND principal = $2", dialect, principal))
 }
 
@@ -236,17 +219,8 @@ func first[T any](ts []T, err error) (t T, ok bool, _ error) {
 	return ts[0], true, nil
 }
 
-// PutCredential keeps a credential, or replaces it.
-func (s *Store) PutCredential(ctx context.Context, c store.Credential) error {
-	return s.write(ctx, Statement{
-		Text: "INSERT INTO credentials (" + credentialColumns + `) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dialect, principal)
-			DO UPDATE SET merchant_id = excluded.merchant_id, sealed = excluded.sealed, created = excluded.created`,
-		Args: []any{c.Dialect, c.Principal, string(c.Merchant), string(c.Sealed), micros(c.Created)},
-	})
-}
-
 // Credentials lists a merchant's.
-func (s *Store) Credentials(ctx context.Context, m remit.MerchantID) ([]store.Credential, error) {
+func (s *Store) Credentials(ctx context.Context, m remit.MerchantID) ([]remit.Credential, error) {
 	return all(ctx, s, scanCredential, "SELECT "+credentialColumns+" FROM credentials WHERE merchant_id = $1 ORDER BY dialect, principal", string(m))
 }
 
@@ -269,6 +243,37 @@ func (s *Store) Secret(ctx context.Context, name string, version int64) (store.S
 func (s *Store) AddSecret(ctx context.Context, x store.Secret) (bool, error) {
 	return s.add(ctx, "INSERT INTO secrets ("+secretColumns+") VALUES ($1, $2, $3, $4) ON CONFLICT (name, version) DO NOTHING RETURNING version",
 		[]any{x.Name, x.Version, string(x.Sealed), micros(x.Created)})
+}
+
+// AddSlip keeps a slip unless there is a good one of its name.
+func (s *Store) AddSlip(ctx context.Context, now time.Time, x store.Slip) (bool, error) {
+	return s.add(ctx, `INSERT INTO slips (name, text, expires) VALUES ($1, $2, $3) ON CONFLICT (name)
+		DO UPDATE SET text = excluded.text, expires = excluded.expires WHERE slips.expires <= $4 RETURNING name`,
+		[]any{x.Name, x.Text, micros(x.Expires), micros(now)})
+}
+
+// SetSlip replaces a slip that is there.
+func (s *Store) SetSlip(ctx context.Context, x store.Slip) (bool, error) {
+	return s.add(ctx, "UPDATE slips SET text = $2, expires = $3 WHERE name = $1 RETURNING name", []any{x.Name, x.Text, micros(x.Expires)})
+}
+
+// Slip reads a slip that is good.
+func (s *Store) Slip(ctx context.Context, now time.Time, name string) (store.Slip, bool, error) {
+	return first(all(ctx, s, func(r Row) (x store.Slip, err error) {
+		var expires int64
+		err = r.Scan(&x.Name, &x.Text, &expires)
+		x.Expires = moment(expires)
+		return x, err
+	}, "SELECT name, text, expires FROM slips WHERE name = $1 AND expires > $2", name, micros(now)))
+}
+
+// ForgetSlips deletes slips that expired before a time.
+func (s *Store) ForgetSlips(ctx context.Context, before time.Time, max int) (n int, err error) {
+	err = s.write(ctx, Statement{
+		Text: "DELETE FROM slips WHERE name IN (SELECT name FROM slips WHERE expires < $1 ORDER BY expires LIMIT $2) RETURNING expires",
+		Args: []any{micros(before), int64(max)}, Row: func(Row) error { n++; return nil },
+	})
+	return n, err
 }
 
 // Cursor reads how far a rail's statements have been read.
@@ -338,7 +343,14 @@ func (s *Store) Audit(ctx context.Context, v store.Visitor) error {
 			return err
 		}
 		var books []ledger.Account
+		marks := marked{show: v.Mark}
 		err := tx.Run(ctx, []Statement{
+			visit(m.ID, "marks", markColumns, "seq, currency, path", scanMark, marks.next),
+		})
+		if err = errors.Join(err, marks.end()); err != nil {
+			return s.driver.Classify(err)
+		}
+		err = tx.Run(ctx, []Statement{
 			visit(m.ID, "events", eventColumns, "seq", scanEvent, v.Event),
 			visit(m.ID, "payments", paymentColumns, "id", scanPayment, v.Payment),
 			visit(m.ID, "disbursements", disbursementColumns, "id", scanDisbursement, v.Disbursement),

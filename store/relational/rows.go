@@ -31,6 +31,7 @@ const (
 	nameColumns         = "merchant_id, scope, name, payment"
 	beneficiaryColumns  = "merchant_id, id, dialect, digest, account, holder, details, created"
 	requestColumns      = "merchant_id, id, at, took, status, verified, replayed, dialect, operation, stage, code, reason, detail, wire, subject, named, asked"
+	credentialColumns   = "dialect, principal, merchant_id, sealed, created, ended"
 	tryColumns          = "merchant_id, seq, n, i, at, took, status, problem, response"
 )
 
@@ -314,6 +315,17 @@ func scanDelivery(r Row) (d remit.Delivery, err error) {
 		&d.Notice.KeyVersion, (*string)(&d.State), &d.Tries, &created, &updated)
 	d.Created, d.Updated = moment(created), moment(updated)
 	return d, err
+}
+
+func credentialRow(c remit.Credential) ([]any, error) {
+	return []any{c.Dialect, c.Principal, string(c.Merchant), string(c.Sealed), micros(c.Created), micros(c.Ended)}, nil
+}
+
+func scanCredential(r Row) (c remit.Credential, err error) {
+	var created, ended int64
+	err = r.Scan(&c.Dialect, &c.Principal, (*string)(&c.Merchant), (*string)(&c.Sealed), &created, &ended)
+	c.Created, c.Ended = moment(created), moment(ended)
+	return c, err
 }
 
 func tryRow(t remit.Try) ([]any, error) {

@@ -35,21 +35,23 @@ type table struct {
 	name    string
 	columns string
 	keys    int
+	owner   string // a column that a row of the same key must have too: another breaks a constraint
 }
 
 var (
-	merchants     = &table{"merchants", merchantColumns, 1}
-	answers       = &table{"answers", answerColumns, 3}
-	payments      = &table{"payments", paymentColumns, 2}
-	disbursements = &table{"disbursements", disbursementColumns, 2}
-	accounts      = &table{"accounts", accountColumns, 3}
-	events        = &table{"events", eventColumns, 0}
-	work          = &table{"work", workColumns, 3}
-	deliveries    = &table{"deliveries", deliveryColumns, 3}
-	tries         = &table{"tries", tryColumns, 0}
-	requests      = &table{"requests", requestColumns, 2}
-	names         = &table{"payment_names", nameColumns, 4}
-	beneficiaries = &table{"beneficiaries", beneficiaryColumns, 2}
+	merchants     = &table{name: "merchants", columns: merchantColumns, keys: 1}
+	answers       = &table{name: "answers", columns: answerColumns, keys: 3}
+	payments      = &table{name: "payments", columns: paymentColumns, keys: 2}
+	disbursements = &table{name: "disbursements", columns: disbursementColumns, keys: 2}
+	accounts      = &table{name: "accounts", columns: accountColumns, keys: 3}
+	events        = &table{name: "events", columns: eventColumns, keys: 0}
+	work          = &table{name: "work", columns: workColumns, keys: 3}
+	deliveries    = &table{name: "deliveries", columns: deliveryColumns, keys: 3}
+	tries         = &table{name: "tries", columns: tryColumns, keys: 0}
+	names         = &table{name: "payment_names", columns: nameColumns, keys: 4}
+	beneficiaries = &table{name: "beneficiaries", columns: beneficiaryColumns, keys: 2}
+	requests      = &table{name: "requests", columns: requestColumns, keys: 2}
+	credentials   = &table{name: "credentials", columns: credentialColumns, keys: 2, owner: "merchant_id"}
 )
 
 // insert is the statement that keeps n rows.
@@ -65,6 +67,10 @@ func (t *table) insert(n int) string {
 		for i, c := range columns[t.keys:] {
 			if i > 0 {
 				b.WriteString(", ")
+			}
+			if c == t.owner {
+				b.WriteString(c + " = CASE WHEN " + t.name + "." + c + " = excluded." + c + " THEN excluded." + c + " END") // else NULL, which it cannot be
+				continue
 			}
 			b.WriteString(c + " = excluded." + c)
 		}

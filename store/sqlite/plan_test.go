@@ -56,7 +56,7 @@ func TestEachListingHasItsIndex(t *testing.T) {
 		return err
 	}
 	find := func(f store.Search) error {
-		f.Merchant, f.Max = "acme", 9
+		f.Max = 9
 		_, _, err := s.Find(ctx, f)
 		return err
 	}
@@ -86,10 +86,18 @@ func TestEachListingHasItsIndex(t *testing.T) {
 			_, err := s.EventsIn(ctx, store.Span{Merchant: "acme", To: now, Moved: true, Max: 9})
 			return err
 		}, "sqlite_autoindex_events_1"},
-		"dead":       {func() error { return deliveries(store.DeliveryFilter{State: remit.DeliveryDead}) }, "deliveries_dead"},
-		"subject":    {func() error { return deliveries(store.DeliveryFilter{Subject: "d1"}) }, "deliveries_subject"},
-		"text":       {func() error { return find(store.Search{Text: "x"}) }, "payments_external payment_names_name payments_order disbursements_external disbursements_reference disbursements_order"},
-		"amount":     {func() error { return find(store.Search{Amount: money.Amount{Minor: 1}}) }, "payments_minor disbursements_minor"},
+		"dead":    {func() error { return deliveries(store.DeliveryFilter{State: remit.DeliveryDead}) }, "deliveries_dead"},
+		"subject": {func() error { return deliveries(store.DeliveryFilter{Subject: "d1"}) }, "deliveries_subject"},
+		"text":    {func() error { return find(store.Search{Merchant: "acme", Text: "x"}) }, "payments_external payment_names_name payments_order disbursements_external disbursements_reference disbursements_order"},
+		"amount":  {func() error { return find(store.Search{Merchant: "acme", Amount: money.Amount{Minor: 1}}) }, "payments_minor disbursements_minor"},
+		"own": {func() error {
+			_, err := s.Recent(ctx, store.Newest{Merchant: "acme", Own: true, Max: 9})
+			return err
+		}, "events_own"},
+		"marks": {func() error {
+			_, _, err := s.Marks(ctx, "acme", 9)
+			return err
+		}, "sqlite_autoindex_marks_1"},
 		"requests":   {func() error { return requests(store.RequestFilter{}) }, "requests_at"},
 		"refused":    {func() error { return requests(store.RequestFilter{Refused: true}) }, "requests_refused"},
 		"about":      {func() error { return requests(store.RequestFilter{About: []string{"d1", "1"}}) }, "requests_subject requests_named"},
@@ -110,6 +118,36 @@ func TestEachListingHasItsIndex(t *testing.T) {
 		}
 		if strings.Contains(plan, "SCAN") {
 			t.Errorf("%s: a table is read whole:\n%s", name, plan)
+		}
+	}
+}
+
+// TestASearchAmongAllMerchantsUsesTheSameIndexes: of each merchant rows are
+// looked up, and none is read whole but the list of merchants.
+func TestASearchAmongAllMerchantsUsesTheSameIndexes(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "plan.db")
+	open(t, path, relational.Options{})
+	d, err := sqlite.Driver(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []relational.Statement
+	s := relational.New(noted{d, &read}, relational.Options{})
+	defer s.Close()
+	for _, f := range []store.Search{{Text: "x", Max: 9}, {Amount: money.Amount{Minor: 1}, Max: 9}} {
+		if _, _, err := s.Find(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := explain(ctx, t, d, read)
+	for line := range strings.Lines(plan) {
+		if strings.Contains(line, "SCAN") && !strings.Contains(line, "SCAN merchants") {
+			t.Errorf("a table is read whole: %s\n%s", line, plan)
+		}
+	}
+	for _, index := range []string{"payments_external", "payment_names_name", "payments_order", "disbursements_external", "disbursements_reference", "payments_minor", "disbursements_minor"} {
+		if !strings.Contains(plan, index+" ") {
+			t.Errorf("%s is not used:\n%s", index, plan)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,13 @@ func textsAreFound(t *testing.T, s store.Store) {
 		ps, ds, err := s.Find(ctx, c.f)
 		same(t, fmt.Sprintf("payments of %+v", c.f), ps, err, c.payments)
 		same(t, fmt.Sprintf("disbursements of %+v", c.f), ds, err, c.disbursements)
+		c.f.Merchant = ""
+		ps, ds, err = s.Find(ctx, c.f)
+		must(t, err)
+		if (len(c.payments) > 0 && !slices.ContainsFunc(ps, func(p remit.Payment) bool { return p.Merchant == acme })) ||
+			(len(c.disbursements) > 0 && !slices.ContainsFunc(ds, func(d remit.Disbursement) bool { return d.Merchant == acme })) {
+			t.Errorf("among all merchants %+v finds %d payments, %d disbursements, and none of acme's", c.f, len(ps), len(ds))
+		}
 		c.f.Merchant = globex
 		ps, ds, err = s.Find(ctx, c.f)
 		must(t, err)
@@ -124,9 +132,11 @@ func newestComeFirst(t *testing.T, s store.Store) {
 		max   int
 		want  []remit.Event
 	}{{0, 9, []remit.Event{e2, e1}}, {2, 9, []remit.Event{e1}}, {1, 9, nil}, {0, 1, []remit.Event{e2}}} {
-		got, err := s.Recent(ctx, acme, c.below, c.max)
+		got, err := s.Recent(ctx, store.Newest{Merchant: acme, Below: c.below, Max: c.max})
 		same(t, fmt.Sprintf("%d events below %d", c.max, c.below), got, err, c.want)
 	}
+	own, err := s.Recent(ctx, store.Newest{Merchant: acme, Own: true, Max: 9})
+	same(t, "the merchant's own events", own, err, []remit.Event{e2})
 }
 
 // daysAddUp adds up each flow over two days, and cuts it by time.

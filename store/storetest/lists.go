@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -168,32 +169,55 @@ func movedIsFound(t *testing.T, s store.Store) {
 	same(t, "from a time on", got, err, want[1:])
 }
 
-// smallTablesKeep tries what belongs to no group.
-func smallTablesKeep(t *testing.T, s store.Store) {
-	ctx := t.Context()
-	must(t, s.Ready(ctx))
-	must(t, s.Migrate(ctx)) // once more changes nothing
-	m := fullWrites().Merchants[0]
-	for i, want := range []bool{true, false} {
-		added, err := s.AddMerchant(ctx, m)
-		same(t, fmt.Sprint("adding, time ", i), added, err, want)
+// merchantsAreMade makes merchants in a group: who is refused leaves no row,
+// one that is there stays as it is, and what it is known by is its own.
+func merchantsAreMade(t *testing.T, s store.Store) {
+	ctx, m := t.Context(), fullWrites().Merchants[0]
+	made := func(id remit.MerchantID) store.Wants {
+		return store.Wants{Merchants: []remit.MerchantID{id}, New: []remit.MerchantID{id}, Credentials: []remit.MerchantID{id}, Block: true}
 	}
-	_, err := s.AddMerchant(ctx, remit.Merchant{ID: "aaa"})
-	must(t, err)
+	refused := errors.New("refused")
+	err := s.Update(ctx, made(acme), func(h *store.Have) (*store.Writes, error) {
+		same(t, "a bare row", h.Merchants[acme], nil, remit.Merchant{ID: acme})
+		return nil, refused
+	})
+	if !errors.Is(err, refused) {
+		t.Fatalf("got %v", err)
+	}
 	ms, err := s.Merchants(ctx)
+	same(t, "merchants after a refusal", ms, err, []remit.Merchant(nil))
+
+	c := remit.Credential{Dialect: "trustly", Principal: "user", Merchant: acme, Sealed: "s1", Created: epoch}
+	update(t, s, made(acme), &store.Writes{Merchants: []remit.Merchant{m}, Credentials: []remit.Credential{c}})
+	c.Sealed, c.Ended = "", after(time.Hour)
+	err = s.Update(ctx, made(acme), func(h *store.Have) (*store.Writes, error) {
+		same(t, "the row as it was", h.Merchants[acme], nil, m)
+		same(t, "what it is known by", len(h.Credentials[acme]), nil, 1)
+		return &store.Writes{Credentials: []remit.Credential{c}}, nil
+	})
+	must(t, err)
+	update(t, s, made("aaa"), &store.Writes{Merchants: []remit.Merchant{{ID: "aaa"}}})
+	ms, err = s.Merchants(ctx)
 	same(t, "merchants", ms, err, []remit.Merchant{{ID: "aaa"}, m})
 
-	c := store.Credential{Dialect: "trustly", Principal: "user", Merchant: acme, Sealed: "s1", Created: epoch}
-	must(t, s.PutCredential(ctx, c))
-	c.Sealed = "s2"
-	must(t, s.PutCredential(ctx, c))
+	theirs := c
+	theirs.Merchant = "aaa"
+	if err := tryUpdate(ctx, s, made("aaa"), &store.Writes{Credentials: []remit.Credential{theirs}}); !errors.Is(err, store.ErrData) {
+		t.Errorf("another merchant took the name: %v", err)
+	}
 	got, ok, err := s.Credential(ctx, "trustly", "user")
 	same(t, "credential", []any{got, ok}, err, []any{c, true})
 	_, ok, err = s.Credential(ctx, "paytrail", "user")
 	same(t, "nobody's credential", ok, err, false)
 	cs, err := s.Credentials(ctx, acme)
-	same(t, "credentials", cs, err, []store.Credential{c})
+	same(t, "credentials", cs, err, []remit.Credential{c})
+}
 
+// smallTablesKeep tries what belongs to no group.
+func smallTablesKeep(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.Ready(ctx))
+	must(t, s.Migrate(ctx)) // once more changes nothing
 	for v := range int64(3) {
 		x := store.Secret{Name: "key", Version: v + 1, Sealed: remit.Sealed(fmt.Sprint("v", v+1)), Created: epoch}
 		added, err := s.AddSecret(ctx, x)

@@ -125,7 +125,7 @@ func haveOf(w *store.Writes) *store.Have {
 		Merchants: map[remit.MerchantID]remit.Merchant{}, Answers: map[store.AnswerRef]remit.Answer{},
 		Payments: map[store.PaymentRef]remit.Payment{}, Names: map[store.ExternalRef][]remit.PaymentID{},
 		Disbursed: map[store.DisbursedRef]remit.DisbursementID{}, Beneficiaries: map[store.BeneficiaryRef]remit.Beneficiary{},
-		Disbursements: map[store.DisbursementRef]remit.Disbursement{}, Books: map[remit.MerchantID]ledger.Books{},
+		Disbursements: map[store.DisbursementRef]remit.Disbursement{}, Credentials: map[remit.MerchantID][]remit.Credential{}, Books: map[remit.MerchantID]ledger.Books{},
 		Events: map[remit.MerchantID][]remit.Event{}, Work: map[store.WorkRef]remit.Work{}, Deliveries: map[store.WorkRef]remit.Delivery{},
 	}
 	for _, m := range w.Merchants {

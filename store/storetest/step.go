@@ -19,7 +19,7 @@ const fortune = 1_000_000
 // found makes merchants, each with one funded payment.
 func found(ctx context.Context, s store.Store, ms ...remit.MerchantID) error {
 	for _, m := range ms {
-		if _, err := s.AddMerchant(ctx, remit.Merchant{ID: m, Created: epoch}); err != nil {
+		if err := AddMerchant(ctx, s, remit.Merchant{ID: m, Created: epoch}); err != nil {
 			return err
 		}
 		err := tryUpdate(ctx, s, locked(m), &store.Writes{
@@ -35,6 +35,18 @@ func found(ctx context.Context, s store.Store, ms ...remit.MerchantID) error {
 		}
 	}
 	return nil
+}
+
+// AddMerchant makes a merchant's row as it is, without an event, where there is
+// none: what a test begins with.
+func AddMerchant(ctx context.Context, s store.Store, m remit.Merchant) error {
+	ids := []remit.MerchantID{m.ID}
+	return s.Update(ctx, store.Wants{Merchants: ids, New: ids, Block: true}, func(h *store.Have) (*store.Writes, error) {
+		if !h.Merchants[m.ID].Created.IsZero() {
+			return &store.Writes{}, nil
+		}
+		return &store.Writes{Merchants: []remit.Merchant{m}}, nil
+	})
 }
 
 func cents(n int64) money.Amount { return money.Amount{Minor: n, Currency: "EUR"} }
@@ -105,6 +117,7 @@ func count(ctx context.Context, s store.Store) (map[remit.MerchantID]int64, erro
 			}
 			return nil
 		},
+		Mark: func(store.Mark) error { return nil },
 		Payment: func(p remit.Payment) error {
 			now.refunded, now.live = p.RefundedMinor, p.RefundsLive
 			return nil

@@ -144,6 +144,19 @@ CREATE TABLE events (
     PRIMARY KEY (merchant_id, seq)
 );
 CREATE INDEX events_subject ON events (merchant_id, subject);
+CREATE INDEX events_own ON events (merchant_id, seq) WHERE subject = '';
+
+-- What the accounts came to with one event: derived from the transfers.
+CREATE TABLE marks (
+    merchant_id TEXT   NOT NULL,
+    seq         BIGINT NOT NULL CHECK (seq > 0),
+    currency    TEXT   NOT NULL,
+    path        TEXT   NOT NULL,
+    debits      BIGINT NOT NULL CHECK (debits >= 0),
+    credits     BIGINT NOT NULL CHECK (credits >= 0),
+    held        BIGINT NOT NULL CHECK (held >= 0),
+    PRIMARY KEY (merchant_id, seq, currency, path)
+);
 
 -- A disbursement of '=' has the id of the cause, behind one letter.
 CREATE TABLE answers (
@@ -251,8 +264,10 @@ CREATE TABLE credentials (
     merchant_id TEXT   NOT NULL,
     sealed      TEXT   NOT NULL,
     created     BIGINT NOT NULL,
+    ended       BIGINT NOT NULL,
     PRIMARY KEY (dialect, principal)
 );
+CREATE INDEX credentials_merchant ON credentials (merchant_id);
 
 CREATE TABLE secrets (
     name    TEXT   NOT NULL,
@@ -261,6 +276,13 @@ CREATE TABLE secrets (
     created BIGINT NOT NULL,
     PRIMARY KEY (name, version)
 );
+
+CREATE TABLE slips (
+    name    TEXT   NOT NULL PRIMARY KEY,
+    text    TEXT   NOT NULL,
+    expires BIGINT NOT NULL
+);
+CREATE INDEX slips_expires ON slips (expires);
 
 CREATE TABLE cursors (
     rail     TEXT NOT NULL PRIMARY KEY,
