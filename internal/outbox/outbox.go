@@ -25,6 +25,9 @@ const (
 	// idleWaitMin keeps a loop from spinning where the store says that
 	// something is due and leases nothing: another process was faster.
 	idleWaitMin = 20 * time.Millisecond
+	// wakeWaitMin keeps a loop that found nothing from looking at every commit
+	// of a busy engine: most of them cause nothing that is due at once.
+	wakeWaitMin = 20 * time.Millisecond
 	// failWaitMin is doubled with each failure in a row, up to failWaitMax.
 	failWaitMin = 100 * time.Millisecond
 	failWaitMax = 5 * time.Second
@@ -173,8 +176,8 @@ func (l *Loop) idle(ctx context.Context) (time.Duration, error) {
 	return max(idleWaitMin, min(due.Sub(l.Now()), idleWaitMax)), nil
 }
 
-// sleep waits, or until somebody wakes the loop. Who wakes it does not mend
-// what fails: after a failure it sleeps on.
+// sleep waits, or until somebody wakes the loop, but wakeWaitMin at least. Who
+// wakes it does not mend what fails: after a failure it sleeps on.
 func (l *Loop) sleep(ctx context.Context, d time.Duration, wakeful bool) {
 	if d == 0 {
 		return
@@ -183,12 +186,17 @@ func (l *Loop) sleep(ctx context.Context, d time.Duration, wakeful bool) {
 	if !wakeful {
 		wake = nil
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	least, most := time.NewTimer(min(d, wakeWaitMin)), time.NewTimer(d)
+	defer least.Stop()
+	defer most.Stop()
 	select {
 	case <-ctx.Done():
-	case <-wake:
-	case <-timer.C:
+	case <-least.C:
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-most.C:
+		}
 	}
 }
 
