@@ -88,6 +88,32 @@ func (k Keyed) answer(h Head, f Facts, refusal *Error, subject string) Answer {
 	return a
 }
 
+// SpendKey is a command that is refused whatever it is about: what was wrong was
+// found before anything could be looked up, and the key is used up all the
+// same.
+type SpendKey struct {
+	Head
+	Keyed
+	Err *Error
+}
+
+// Header is the command's head.
+func (s SpendKey) Header() Head { return s.Head }
+
+// Needs is what the decision looks at.
+func (s SpendKey) Needs() Needs { return Needs{Keys: s.refs(), NoBooks: true} }
+
+// Decide remembers the refusal under a key that is free. Under one that was used
+// for anything else it refuses, and leaves that as it is.
+func (s SpendKey) Decide(f Facts) (Change, error) {
+	a, used := f.Answers[s.ref()]
+	same := a.Digest == s.Digest && a.Code == s.Err.Code.String() && a.Reason == s.Err.Reason
+	if used && f.Now.Before(a.Expires) && !same {
+		return Change{}, s.Err
+	}
+	return s.under(s.Head, f, func() (Change, error) { return Change{}, s.Err })
+}
+
 // never is when a name that can be used once only is free again.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 

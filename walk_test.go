@@ -79,7 +79,7 @@ func (w walk) step() {
 	steps := []func() Command{
 		w.openPayment, w.movePayment, w.movePayment, w.aRefund, w.aRefund, w.aRefund, w.cancel,
 		w.markSent, w.markSent, w.outcome, w.outcome, w.topUp, w.endWindow, w.askAgain, w.settings,
-		w.register, w.payout, w.payout, w.proceed, w.expire,
+		w.register, w.payout, w.payout, w.proceed, w.expire, w.spendKey,
 	}
 	w.do(steps[w.rnd.IntN(len(steps))]())
 	// Somebody claims a piece of work now and then, also a piece that another has.
@@ -161,6 +161,12 @@ func (w walk) payout() Command {
 		p.Account = "s1.sealed"
 	}
 	return p
+}
+
+func (w walk) spendKey() Command {
+	return SpendKey{Head: w.head(), Err: Errorf(Forbidden, ReasonFunction, "not allowed"), Keyed: Keyed{
+		Dialect: "tongue", Key: fmt.Sprint("key", w.rnd.IntN(5)), Digest: fmt.Sprint("digest", w.rnd.IntN(2)), Remember: time.Hour, RefusalsBind: true,
+	}}
 }
 
 func (w walk) proceed() Command {

@@ -143,6 +143,7 @@ type Operation struct {
 	Cancel   *remit.Cancel
 	Proceed  *Proceed
 	Register *Register
+	SpendKey *SpendKey
 	Query    *Query
 	Content  string // of Cancel and Proceed: what makes the request this one
 	// Merchant is whose thing it is about, of a call that names no principal:
@@ -242,6 +243,11 @@ type (
 		Content []byte
 		Party   Party
 		Same    []byte // what makes the account this account
+	}
+	// SpendKey is a command that is refused, and uses its key up.
+	SpendKey struct {
+		remit.SpendKey
+		Content []byte
 	}
 	// Party is who pays or is paid.
 	Party struct {

@@ -158,6 +158,9 @@ func formatOperation(op dialect.Operation) string {
 		w.some("notify", r.NotificationURL)
 		w.keyed(r.Keyed, r.Content)
 		w.faults(r.Faults)
+	case op.SpendKey != nil:
+		w.line("refuse", "%s", formatError(op.SpendKey.Err))
+		w.keyed(op.SpendKey.Keyed, op.SpendKey.Content)
 	case op.Move != nil:
 		w.line("move", "payment %s%s to %s", op.Move.Payment, formatName(op.Move.Name), op.Move.To)
 	case op.Cancel != nil:

@@ -134,7 +134,7 @@ func (c *pageCall) Encode(_ dialect.Signer, res remit.Result, err error) dialect
 		return page.Redirect(returned(p).signedURL(target, c.who.Shared[sharedPayment]))
 	}
 	v := page.Page{
-		Title: "Pay " + d.Reference, Lead: terms, Amount: p.Amount.String(), Action: c.r.Path, Problem: c.problem,
+		Title: "Pay " + d.Reference, Lead: terms, Amount: p.Amount.String(), Action: c.r.Path, Problem: c.problem, Choose: "How to pay",
 		Buttons: []page.Button{{Value: doPay, Label: "Pay"}, {Value: doCancel, Label: "Cancel", Quiet: true}},
 	}
 	for _, x := range providers {

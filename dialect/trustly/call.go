@@ -62,7 +62,8 @@ type call struct {
 	signature  string
 	data       value
 	method     method
-	alg        algorithm // in which the request is signed, and will be answered
+	denied     *remit.Error // the merchant may not call the method
+	alg        algorithm    // in which the request is signed, and will be answered
 }
 
 // Read takes a request apart.
@@ -148,7 +149,7 @@ func (c *call) Verify(who dialect.Caller) error {
 	case !verify(key, c.signature, c.name, c.uuid, c.data, c.withNulls()):
 		return remit.Errorf(remit.Unauthenticated, remit.ReasonSignature, "the signature does not hold")
 	case !who.Settings.MayCall(c.name) || (c.method.hosted && !who.Settings.On(remit.SwitchSandbox)):
-		return remit.Errorf(remit.Forbidden, remit.ReasonFunction, "the merchant may not call this method")
+		c.denied = remit.Errorf(remit.Forbidden, remit.ReasonFunction, "the merchant may not call this method")
 	}
 	return nil
 }
@@ -168,12 +169,30 @@ func (c *call) withNulls() value {
 // looked at. docs/spec/trustly-eu.md#63-formats.
 var wellFormed = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-// Decode turns the call into an operation.
+// Decode turns the call into an operation. A merchant who may not call the
+// method is told so before anything else, and has used the UUID up: the
+// request was his. (D3)
 func (c *call) Decode() (dialect.Operation, error) {
 	if !wellFormed.MatchString(c.uuid) {
+		if c.denied != nil {
+			return dialect.Operation{}, c.denied
+		}
 		return dialect.Operation{}, remit.Errorf(remit.Invalid, remit.ReasonEnvelope, "the UUID is not one")
 	}
-	return c.method.decode(c), nil
+	op := c.method.decode(c)
+	switch {
+	case c.denied == nil:
+		return op, nil
+	case op.Query != nil:
+		return dialect.Operation{}, c.denied // a question uses nothing up (D24)
+	}
+	return c.refuse(c.denied), nil
+}
+
+// refuse answers a request that is not looked into any further. Its UUID is
+// used up.
+func (c *call) refuse(err *remit.Error) dialect.Operation {
+	return dialect.Operation{SpendKey: &dialect.SpendKey{SpendKey: remit.SpendKey{Keyed: c.keyed(), Err: err}, Content: c.content()}}
 }
 
 // content is what makes the request this one: spacing, order and signature do

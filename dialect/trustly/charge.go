@@ -81,7 +81,7 @@ var cancelCharge = method{
 		var f faults
 		order := c.number("OrderID", &f)
 		if err := f.first(); err != nil {
-			return dialect.Operation{Query: &dialect.Query{Fault: err}} // there is nothing to look up
+			return c.refuse(err) // there is nothing to look up
 		}
 		return dialect.Operation{Move: &dialect.Move{
 			MovePayment: remit.MovePayment{Keyed: c.keyed(), Name: remit.Name{Text: order}, To: remit.PaymentCanceled, Amend: canBeTakenBack(c.request.At)},

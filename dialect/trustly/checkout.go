@@ -238,11 +238,11 @@ var outcomes = map[remit.PaymentState]string{
 
 // ask is the form in which somebody acts on an order.
 func (v *visit) ask(p remit.Payment, d details) page.Page {
-	form := page.Page{Action: v.self, Lead: "This is a sandbox: no real money moves.", Choices: accountChoices}
+	form := page.Page{Action: v.self, Lead: "This is a sandbox: no real money moves.", Choose: "Accounts of this sandbox", Choices: accountChoices}
 	say := "Choose this account"
 	switch v.method {
 	case methodDeposit:
-		form.Title, form.Choices, say = "Pay from your bank", bankChoices, "Pay"
+		form.Title, form.Choose, form.Choices, say = "Pay from your bank", "Banks of this sandbox", bankChoices, "Pay"
 	case methodWithdraw:
 		form.Title, say = "Withdraw to your account", "Withdraw"
 	default:

@@ -78,7 +78,7 @@ func (c *call) word(about func(order string) dialect.Operation) dialect.Operatio
 	var f faults
 	order := c.number("OrderID", &f)
 	if err := f.first(); err != nil {
-		return dialect.Operation{Query: &dialect.Query{Fault: err}} // there is nothing to look up
+		return c.refuse(err) // there is nothing to look up
 	}
 	op := about(order)
 	op.Content = string(c.content())

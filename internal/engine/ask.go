@@ -78,6 +78,11 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 		cmd.Account, cmd.Holder = s.party(op.Register.Party)
 		key := keyed(&cmd.Keyed, op.Register.Content)
 		return cmd, key, s.err
+	case op.SpendKey != nil:
+		cmd := op.SpendKey.SpendKey
+		cmd.Head = head
+		key := keyed(&cmd.Keyed, op.SpendKey.Content)
+		return cmd, key, nil
 	case op.Move != nil:
 		cmd := op.Move.MovePayment
 		cmd.Head, cmd.Only = head, in

@@ -23,6 +23,7 @@ type Page struct {
 	Facts   []Fact   // what the payer should know
 	Problem string   // why the form came back
 	Action  string   // where the form goes; "" shows no form
+	Choose  string   // what the choices are among
 	Choices []Choice // one of them is taken: the field "choice"
 	Fields  []Field
 	Buttons []Button // the field "do"

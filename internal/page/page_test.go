@@ -12,12 +12,12 @@ import (
 func TestAPageShowsWhatItIsGivenAndAllowsNothingElse(t *testing.T) {
 	p := page.Page{
 		Title: "Pay <Acme>", Amount: "49.90 EUR", Lead: "lead", Facts: []page.Fact{{Name: "Order", Text: "7"}}, Problem: "no such account",
-		Action: "/p/1", Choices: []page.Choice{{Value: "bank", Label: "Demo Bank", Hint: "always pays"}},
+		Action: "/p/1", Choose: "Banks of this sandbox", Choices: []page.Choice{{Value: "bank", Label: "Demo Bank", Hint: "always pays"}},
 		Fields: []page.Field{{Name: "iban", Label: "IBAN", Value: `"><script>`}}, Buttons: []page.Button{{Value: "pay", Label: "Pay"}, {Value: "fail", Label: "Fail", Quiet: true}},
 	}
 	r := p.Answer(200, "https://shop.example")
 	body := string(r.Body)
-	for _, want := range []string{"Pay &lt;Acme&gt;", "49.90 EUR", "no such account", `action="/p/1"`, "Demo Bank", `value="pay"`, `class="quiet"`, `role="alert"`} {
+	for _, want := range []string{"Pay &lt;Acme&gt;", "49.90 EUR", "no such account", `action="/p/1"`, "<legend>Banks of this sandbox</legend>", "Demo Bank", `value="pay"`, `class="quiet"`, `role="alert"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
