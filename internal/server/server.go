@@ -71,7 +71,8 @@ type Options struct {
 type Server struct {
 	o        Options
 	mounts   []mount
-	signing  chan struct{} // a place for each signature that is being made
+	keys     map[string][]byte // of o.Key, by dialect: each is a derivation
+	signing  places
 	releases sync.WaitGroup
 }
 
@@ -91,8 +92,11 @@ func New(o Options) *Server {
 	if o.Observer == nil {
 		o.Observer = blind{}
 	}
-	s := &Server{o: o, signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	s := &Server{o: o, keys: map[string][]byte{}, signing: make(places, runtime.GOMAXPROCS(0))}
 	for _, d := range o.Dialects {
+		if o.Key != nil {
+			s.keys[d.Name()] = o.Key(d.Name())
+		}
 		m := mount{d, http.NewServeMux()}
 		for _, r := range d.Routes() {
 			m.mux.HandleFunc(strings.TrimPrefix(r.Method+" "+r.Path, " "), func(http.ResponseWriter, *http.Request) {})
@@ -177,9 +181,7 @@ func (s *Server) answer(x *exchange, w http.ResponseWriter, r *http.Request) (re
 	if err == nil && result.Refusal != nil {
 		err = result.Refusal
 	}
-	s.signing <- struct{}{}
-	defer func() { <-s.signing }()
-	return call.Encode(s.o.Directory.Signer(x.d.Name()), result, err), result, err
+	return call.Encode(inTurn{s.o.Directory.Signer(x.d.Name()), s.signing}, result, err), result, err
 }
 
 // ask finds out who asks what, and has it carried out. A panic in it is the
@@ -261,7 +263,7 @@ func (s *Server) read(d dialect.Dialect, w http.ResponseWriter, r *http.Request)
 	}
 	return dialect.Request{
 		Method: r.Method, Origin: s.origin(r), Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header, Body: body, TooLarge: tooLarge,
-		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(), Key: s.key(d),
+		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(), Key: s.keys[d.Name()],
 	}, err
 }
 
@@ -275,13 +277,6 @@ func (s *Server) origin(r *http.Request) string {
 		scheme = "https"
 	}
 	return scheme + "://" + r.Host
-}
-
-func (s *Server) key(d dialect.Dialect) []byte {
-	if s.o.Key == nil {
-		return nil
-	}
-	return s.o.Key(d.Name())
 }
 
 // write puts an answer on the wire, all of it. A caller that has gone may ask

@@ -11,11 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,47 +277,6 @@ func (p patient) Ask(ctx context.Context, _ remit.MerchantID, _, _ string, _ dia
 	return remit.Result{}, &remit.Error{Code: remit.Unavailable, Detail: "the answer did not come in time", Err: ctx.Err()}
 }
 func (patient) Release(context.Context, remit.MerchantID, []remit.WorkID) error { return nil }
-
-// TestNoMoreIsSignedAtOnceThanThereAreProcessors asks much at a time, and
-// counts how many answers are in the making.
-func TestNoMoreIsSignedAtOnceThanThereAreProcessors(t *testing.T) {
-	const asked = 64
-	d := &counted{}
-	w := newWorld(t, func(o *server.Options) { o.Dialects = []dialect.Dialect{d} })
-	var all sync.WaitGroup
-	for range asked {
-		all.Go(func() {
-			r := httptest.NewRequest(http.MethodPost, "/plainly", strings.NewReader(""))
-			w.server.ServeHTTP(httptest.NewRecorder(), r)
-		})
-	}
-	all.Wait()
-	if most := int(d.most.Load()); most > runtime.GOMAXPROCS(0) {
-		t.Errorf("%d were signed at once", most)
-	}
-}
-
-// counted counts the answers that are being made.
-type counted struct {
-	plainly
-	now, most atomic.Int64
-}
-
-func (c *counted) Read(r dialect.Request) dialect.Call { return counting{say{r}, c} }
-
-type counting struct {
-	say
-	c *counted
-}
-
-func (c counting) Encode(s dialect.Signer, r remit.Result, err error) dialect.Response {
-	n := c.c.now.Add(1)
-	defer c.c.now.Add(-1)
-	for most := c.c.most.Load(); n > most && !c.c.most.CompareAndSwap(most, n); most = c.c.most.Load() {
-	}
-	time.Sleep(time.Millisecond)
-	return c.say.Encode(s, r, err)
-}
 
 // TestATruncatedBodyEndsItsConnection sends what the JavaScript client sends
 // for text outside of ASCII: a Content-Length that is too small. The answer
