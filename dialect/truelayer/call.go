@@ -141,7 +141,9 @@ func (c *call) keyed() (remit.Keyed, []byte) {
 	if c.token.resource == "" {
 		k = remit.Keyed{Key: c.r.Header.Get(headerKey), Form: c.trace, Remember: keyRemembered, RefusalsBind: true, Alone: true}
 	}
-	return k, append([]byte(c.r.Method+" "+c.plain+"\n"), c.r.Body...)
+	content := make([]byte, 0, len(c.r.Method)+len(c.plain)+len(c.r.Body)+len(" \n"))
+	content = append(append(append(append(content, c.r.Method...), ' '), c.plain...), '\n')
+	return k, append(content, c.r.Body...)
 }
 
 // Encode answers what was asked, or says why not.
@@ -167,10 +169,7 @@ func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Respo
 // header is that of every answer: where the official clients look for the
 // request's name. docs/spec/truelayer.md#9-errors, 9.4.
 func (c *call) header(contentType string) http.Header {
-	h := http.Header{}
-	h.Set("Tl-Trace-Id", c.trace)
-	h.Set("X-Tl-Correlation-Id", c.trace)
-	h.Set("Cache-Control", "no-store")
+	h := http.Header{"Tl-Trace-Id": {c.trace}, "X-Tl-Correlation-Id": {c.trace}, "Cache-Control": {"no-store"}}
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 	}

@@ -89,15 +89,14 @@ func find(method, path string) (e endpoint, segments map[string]string, plain, a
 		plain = rest
 	}
 	fault = errNothing
-	for _, e := range endpoints {
-		p := plain
+	for i := range endpoints {
+		e, p := &endpoints[i], plain
 		if e.bare {
 			p = bare
 		}
-		segments, ok := match(e.path, p)
-		switch {
+		switch ok := fits(e.path, p); {
 		case ok && (method == e.method || (method == http.MethodHead && e.method == http.MethodGet)):
-			return e, segments, p, "", nil
+			return *e, variables(e.path, p), p, "", nil
 		case ok:
 			fault, allow = errMethod, strings.TrimPrefix(allow+", "+e.method, ", ")
 		}
@@ -108,21 +107,28 @@ func find(method, path string) (e endpoint, segments map[string]string, plain, a
 // errNothing is about what is not there.
 var errNothing = remit.Errorf(remit.NotFound, reasonNothing, "There is nothing here.")
 
-// match compares a path with a pattern, segment by segment.
-func match(pattern, path string) (map[string]string, bool) {
-	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(have) {
-		return nil, false
-	}
-	segments := map[string]string{}
-	for i, w := range want {
-		if name, ok := strings.CutPrefix(w, "{"); ok && have[i] != "" {
-			segments[strings.TrimSuffix(name, "}")] = have[i]
-		} else if w != have[i] {
-			return nil, false
+// fits compares a path with a pattern, segment by segment.
+func fits(pattern, path string) bool {
+	for more := true; more; {
+		want, have, again := "", "", false
+		want, pattern, more = strings.Cut(pattern, "/")
+		have, path, again = strings.Cut(path, "/")
+		if more != again || (want != have && (have == "" || !strings.HasPrefix(want, "{"))) {
+			return false
 		}
 	}
-	return segments, true
+	return true
+}
+
+// variables are the variable segments of a path that fits.
+func variables(pattern, path string) map[string]string {
+	all, have := map[string]string{}, strings.Split(path, "/")
+	for i, want := range strings.Split(pattern, "/") {
+		if name, ok := strings.CutPrefix(want, "{"); ok {
+			all[strings.TrimSuffix(name, "}")] = have[i]
+		}
+	}
+	return all
 }
 
 func nothing(*call) (dialect.Operation, error) { return dialect.Operation{}, nil }

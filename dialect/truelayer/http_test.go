@@ -20,7 +20,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -238,64 +237,4 @@ func TestAKeyIsUsedByOneRequestAtATime(t *testing.T) {
 	if n := bytes.Count(list, []byte(`"id"`)); n != 1 {
 		t.Errorf("%d refunds are listed: %s", n, list)
 	}
-}
-
-// BenchmarkSignedRefunds makes refunds over HTTP, signed beforehand, against
-// what verifying alone can do on all cores in the same run: ours, and the
-// standard library's.
-func BenchmarkSignedRefunds(b *testing.B) {
-	x := openShop(b)
-	path := "/v3/payments/" + x.pay(b, 1<<40) + "/refunds"
-	digest := sha512.Sum512([]byte(path))
-	der, err := x.key.Sign(rand.Reader, digest[:], crypto.SHA512)
-	must(b, err)
-	signature := raw(b, der)
-	tables := p521.New()
-	verify := func(v *p521.Verifier) { v.Verify(&x.key.PublicKey, digest[:], signature) }
-	for range 200 { // until the tables are there
-		verify(tables)
-	}
-	const each = 2_000
-	made := 0
-	for range 200 { // the server's, too
-		made++
-		x.send(b, x.signed(b, path, fmt.Sprint("key-", made), `{"amount_in_minor":1,"reference":"A"}`))
-	}
-	b.ResetTimer()
-	for b.Loop() {
-		b.StopTimer()
-		requests := make([]*http.Request, each)
-		for i := range requests {
-			made++
-			requests[i] = x.signed(b, path, fmt.Sprint("key-", made), `{"amount_in_minor":1,"reference":"A"}`)
-		}
-		ours := rate(runtime.GOMAXPROCS(0), each, func(int) { verify(tables) })
-		standard := rate(runtime.GOMAXPROCS(0), each/4, func(int) { verify(nil) })
-		b.StartTimer()
-		refunds := rate(callers, each, func(i int) {
-			if status, body := x.send(b, requests[i]); status != 202 {
-				b.Errorf("%d %s", status, body)
-			}
-		})
-		b.ReportMetric(refunds, "refunds/s")
-		b.ReportMetric(ours/standard, "verifying:standard")
-		b.ReportMetric(100*refunds/ours, "%ofverifying")
-		b.ReportMetric(100*refunds/standard, "%ofstandard")
-	}
-}
-
-// rate is how often a second something can be done n times by so many.
-func rate(workers, n int, do func(int)) float64 {
-	var next atomic.Int64
-	var all sync.WaitGroup
-	start := time.Now()
-	for range workers {
-		all.Go(func() {
-			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				do(int(i) - 1)
-			}
-		})
-	}
-	all.Wait()
-	return float64(n) / time.Since(start).Seconds()
 }

@@ -1,6 +1,7 @@
 package truelayer
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -76,12 +77,22 @@ func (o object) text(name string) string {
 	switch {
 	case !o.has(name):
 		return ""
-	case json.Unmarshal(o.members[name], &s) != nil:
+	case unquote(o.members[name], &s) != nil:
 		o.fault(field(o.at(name), "Value must be a string."))
 	case utf8.RuneCountInString(s) > textMax || strings.IndexFunc(s, unicode.IsControl) >= 0:
 		o.fault(field(o.at(name), "Value must have at most %d characters, and no control characters.", textMax))
 	}
 	return s
+}
+
+// unquote reads a JSON string. Of one that is all visible ASCII without an
+// escape, as nearly all are, it is what stands between the quotes.
+func unquote(raw json.RawMessage, into *string) error {
+	if len(raw) >= 2 && raw[0] == '"' && !bytes.ContainsFunc(raw[1:len(raw)-1], func(r rune) bool { return r < ' ' || r > '~' || r == '\\' }) {
+		*into = string(raw[1 : len(raw)-1])
+		return nil
+	}
+	return json.Unmarshal(raw, into)
 }
 
 // needed is a text that must be there, and not be empty.

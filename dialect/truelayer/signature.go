@@ -8,9 +8,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"iter"
 	"math/big"
 	"net/http"
-	"slices"
 	"strings"
 
 	"remit"
@@ -38,17 +38,23 @@ type jose struct {
 }
 
 // names are the headers that are signed, as they are spelled there.
-func (j jose) names() (all []string) {
-	for name := range strings.SplitSeq(j.Headers, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			all = append(all, name)
+func (j jose) names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range strings.SplitSeq(j.Headers, ",") {
+			if name = strings.TrimSpace(name); name != "" && !yield(name) {
+				return
+			}
 		}
 	}
-	return all
 }
 
 func (j jose) covers(header string) bool {
-	return slices.ContainsFunc(j.names(), func(name string) bool { return strings.EqualFold(name, header) })
+	for name := range j.names() {
+		if strings.EqualFold(name, header) {
+			return true
+		}
+	}
+	return false
 }
 
 // jws is a signature, taken apart.
@@ -74,9 +80,12 @@ func parseJWS(text string) (j jws, err error) {
 	if json.Unmarshal(head, &members) != nil {
 		return j, errors.New("signature header is not a JSON object")
 	}
-	for name, into := range map[string]*string{"alg": &j.Alg, "kid": &j.Kid, "tl_version": &j.Version, "tl_headers": &j.Headers} {
-		if raw, ok := members[name]; ok && json.Unmarshal(raw, into) != nil {
-			return j, errors.New("signature header member " + name + " is not a string")
+	for _, m := range []struct {
+		name string
+		into *string
+	}{{"alg", &j.Alg}, {"kid", &j.Kid}, {"tl_version", &j.Version}, {"tl_headers", &j.Headers}} {
+		if raw, ok := members[m.name]; ok && unquote(raw, m.into) != nil {
+			return j, errors.New("signature header member " + m.name + " is not a string")
 		}
 	}
 	j.head = parts[0]
@@ -95,21 +104,27 @@ func parseJWS(text string) (j jws, err error) {
 
 // payload is the text that is signed.
 // docs/spec/truelayer.md#3-request-signing-tl-signature, 3.4.
-func payload(method, path string, names []string, h http.Header, body []byte) ([]byte, error) {
-	b := []byte(strings.ToUpper(method) + " " + path + "\n")
-	for _, name := range names {
+func payload(method, path string, names iter.Seq[string], h http.Header, body []byte) ([]byte, error) {
+	b := make([]byte, 0, len(method)+len(path)+len(body)+headersUsual)
+	b = append(append(append(append(b, strings.ToUpper(method)...), ' '), path...), '\n')
+	for name := range names {
 		values := h.Values(name)
 		if len(values) == 0 {
 			return nil, errors.New("signature is missing the signed header " + name)
 		}
-		b = append(b, name+": "+values[0]+"\n"...)
+		b = append(append(append(append(b, name...), ": "...), values[0]...), '\n')
 	}
 	return append(b, body...), nil
 }
 
+// headersUsual is the room for the signed headers that are nearly always
+// enough, in bytes.
+const headersUsual = 128
+
 // digest is what the curve signs.
 func digest(head string, payload []byte) []byte {
-	sum := sha512.Sum512([]byte(head + "." + base64.RawURLEncoding.EncodeToString(payload)))
+	b := make([]byte, 0, len(head)+1+b64.EncodedLen(len(payload)))
+	sum := sha512.Sum512(b64.AppendEncode(append(append(b, head...), '.'), payload))
 	return sum[:]
 }
 
