@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -54,70 +53,100 @@ func parse(body []byte) (value, error) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return value{}, errors.New("the body is not JSON in UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	return read(d, depthMax)
+	r := reader{body}
+	return r.value(r.next(), depthMax)
 }
 
-func read(d *json.Decoder, depth int) (value, error) {
-	token, err := d.Token()
-	if err != nil {
-		return value{}, err
+// reader goes through text that is known to be JSON: what stands between two
+// tokens is looked at no more.
+type reader struct{ rest []byte }
+
+// next is the next token as it is written: a bracket, a text with its quotes,
+// or a word.
+func (r *reader) next() []byte {
+	r.rest = bytes.TrimLeft(r.rest, between)
+	n := 1
+	switch r.rest[0] {
+	case '{', '}', '[', ']':
+	case '"':
+		for ; r.rest[n] != '"'; n++ {
+			if r.rest[n] == '\\' {
+				n++
+			}
+		}
+		n++
+	default:
+		if n = bytes.IndexAny(r.rest, between+"]}"); n < 0 {
+			n = len(r.rest)
+		}
 	}
-	switch t := token.(type) {
-	case string:
-		return str(t), nil
-	case json.Number:
-		return value{kind: number, text: t.String()}, nil
-	case bool:
-		return value{kind: boolean, text: strconv.FormatBool(t)}, nil
-	case nil:
+	token := r.rest[:n]
+	r.rest = r.rest[n:]
+	return token
+}
+
+// between is what stands between tokens, and says nothing that they do not.
+const between = " \t\r\n,:"
+
+func (r *reader) value(token []byte, depth int) (value, error) {
+	switch token[0] {
+	case '"':
+		return str(unquote(token)), nil
+	case 'n':
 		return value{}, nil
+	case 't', 'f':
+		return value{kind: boolean, text: string(token)}, nil
+	case '[', '{':
+	default:
+		return value{kind: number, text: string(token)}, nil
 	}
 	if depth == 0 {
 		return value{}, errors.New("the body is nested too deeply")
 	}
-	if token == json.Delim('[') {
-		return readArray(d, depth)
+	if token[0] == '[' {
+		return r.array(depth)
 	}
-	return readObject(d, depth)
+	return r.object(depth)
 }
 
-func readArray(d *json.Decoder, depth int) (value, error) {
+// unquote is what a token says that is a text.
+func unquote(token []byte) (s string) {
+	if bytes.IndexByte(token, '\\') < 0 {
+		return string(token[1 : len(token)-1])
+	}
+	_ = json.Unmarshal(token, &s) // it is a text
+	return s
+}
+
+func (r *reader) array(depth int) (value, error) {
 	v := value{kind: array}
-	for d.More() {
-		element, err := read(d, depth-1)
+	for token := r.next(); token[0] != ']'; token = r.next() {
+		element, err := r.value(token, depth-1)
 		if err != nil {
 			return value{}, err
 		}
 		v.members = append(v.members, member{value: element})
 	}
-	_, err := d.Token() // the closing bracket
-	return v, err
+	return v, nil
 }
 
-func readObject(d *json.Decoder, depth int) (value, error) {
+func (r *reader) object(depth int) (value, error) {
 	v := value{kind: object}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return value{}, err
-		}
-		name, _ := token.(string)
+	for token := r.next(); token[0] != '}'; token = r.next() {
+		name := unquote(token)
 		if _, twice := v.member(name); twice {
 			return value{}, errors.New("a name occurs twice in one object")
 		}
 		if len(v.members) == membersMax {
 			return value{}, errors.New("an object has too many members")
 		}
-		m, err := read(d, depth-1)
+		m, err := r.value(r.next(), depth-1)
 		if err != nil {
 			return value{}, err
 		}
 		v.members = append(v.members, member{name, m})
 	}
-	_, err := d.Token() // the closing brace
-	return v, err
+	return v, nil
 }
 
 func (v value) member(name string) (value, bool) {
