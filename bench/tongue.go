@@ -49,7 +49,7 @@ var (
 		accepted: func(_ int, body []byte) bool { return bytes.Contains(body, []byte(`"result":"1"`)) },
 	}
 	speaksTrueLayer = tongue{
-		dialect: truelayer.New(), client: trueLayerClient, early: 50,
+		dialect: truelayer.New(), client: trueLayerClient, early: verifiedBefore,
 		accepted: func(status int, _ []byte) bool { return status == http.StatusAccepted },
 	}
 )

@@ -76,13 +76,81 @@ func (z *element) mul(a, b *element) {
 		hi, lo = mac(hi, lo, a[6], e[2])
 		hi, lo = mac(hi, lo, a[7], e[1])
 		hi, lo = mac(hi, lo, a[8], e[0])
-		var c uint64
-		lo, c = bits.Add64(lo, carryLo, 0)
-		hi, _ = bits.Add64(hi, carryHi, c)
-		r[k] = lo & limbMask
-		carryHi, carryLo = hi>>limbBits, hi<<(64-limbBits)|lo>>limbBits
+		r[k], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
 	}
 	z.wrap(&r, carryHi, carryLo)
+}
+
+// square sets z to a², as mul does; products that occur twice are made once.
+func (z *element) square(a *element) {
+	var r, t element
+	for i := range a {
+		t[i] = 2 * a[i]
+	}
+	var carryHi, carryLo uint64
+	hi, lo := bits.Mul64(a[0], a[0])
+	hi, lo = mac(hi, lo, t[1], t[8])
+	hi, lo = mac(hi, lo, t[2], t[7])
+	hi, lo = mac(hi, lo, t[3], t[6])
+	hi, lo = mac(hi, lo, t[4], t[5])
+	r[0], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[1])
+	hi, lo = mac(hi, lo, t[2], t[8])
+	hi, lo = mac(hi, lo, t[3], t[7])
+	hi, lo = mac(hi, lo, t[4], t[6])
+	hi, lo = mac(hi, lo, t[5], a[5])
+	r[1], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[2])
+	hi, lo = mac(hi, lo, a[1], a[1])
+	hi, lo = mac(hi, lo, t[3], t[8])
+	hi, lo = mac(hi, lo, t[4], t[7])
+	hi, lo = mac(hi, lo, t[5], t[6])
+	r[2], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[3])
+	hi, lo = mac(hi, lo, t[1], a[2])
+	hi, lo = mac(hi, lo, t[4], t[8])
+	hi, lo = mac(hi, lo, t[5], t[7])
+	hi, lo = mac(hi, lo, t[6], a[6])
+	r[3], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[4])
+	hi, lo = mac(hi, lo, t[1], a[3])
+	hi, lo = mac(hi, lo, a[2], a[2])
+	hi, lo = mac(hi, lo, t[5], t[8])
+	hi, lo = mac(hi, lo, t[6], t[7])
+	r[4], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[5])
+	hi, lo = mac(hi, lo, t[1], a[4])
+	hi, lo = mac(hi, lo, t[2], a[3])
+	hi, lo = mac(hi, lo, t[6], t[8])
+	hi, lo = mac(hi, lo, t[7], a[7])
+	r[5], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[6])
+	hi, lo = mac(hi, lo, t[1], a[5])
+	hi, lo = mac(hi, lo, t[2], a[4])
+	hi, lo = mac(hi, lo, a[3], a[3])
+	hi, lo = mac(hi, lo, t[7], t[8])
+	r[6], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[7])
+	hi, lo = mac(hi, lo, t[1], a[6])
+	hi, lo = mac(hi, lo, t[2], a[5])
+	hi, lo = mac(hi, lo, t[3], a[4])
+	hi, lo = mac(hi, lo, t[8], a[8])
+	r[7], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	hi, lo = bits.Mul64(t[0], a[8])
+	hi, lo = mac(hi, lo, t[1], a[7])
+	hi, lo = mac(hi, lo, t[2], a[6])
+	hi, lo = mac(hi, lo, t[3], a[5])
+	hi, lo = mac(hi, lo, a[4], a[4])
+	r[8], carryHi, carryLo = limb(hi, lo, carryHi, carryLo)
+	z.wrap(&r, carryHi, carryLo)
+}
+
+// limb is what stays of a column, with what the one before it carried, and
+// what it carries.
+func limb(hi, lo, carryHi, carryLo uint64) (l, nextHi, nextLo uint64) {
+	lo, c := bits.Add64(lo, carryLo, 0)
+	hi, _ = bits.Add64(hi, carryHi, c)
+	return lo & limbMask, hi >> limbBits, hi<<(64-limbBits) | lo>>limbBits
 }
 
 // wrap sets z to r with what its columns carried beyond 2^522: narrow.

@@ -191,7 +191,7 @@ func TestATableHoldsMultiples(t *testing.T) {
 	}
 }
 
-// TestTheFieldAgreesWithBigNumbers multiplies and subtracts elements with
+// TestTheFieldAgreesWithBigNumbers multiplies, squares and subtracts elements with
 // limbs as large as they may be, and random ones.
 func TestTheFieldAgreesWithBigNumbers(t *testing.T) {
 	rnd := mathrand.New(mathrand.NewPCG(1, 2))
@@ -226,12 +226,17 @@ func TestTheFieldAgreesWithBigNumbers(t *testing.T) {
 		if !isNarrow(product) || product.number().Cmp(want.Mod(want, prime)) != 0 {
 			t.Fatalf("%x · %x is %x", a, b, product)
 		}
+		product.square(&a)
+		want.Mul(a.number(), a.number())
+		if !isNarrow(product) || product.number().Cmp(want.Mod(want, prime)) != 0 {
+			t.Fatalf("%x² is %x", a, product)
+		}
 		want.Sub(a.number(), b.number())
 		a.narrow()
 		b.narrow()
 		a.narrow()
 		b.narrow()
-		var difference, square element
+		var difference, copied element
 		difference.sub(&a, &b)
 		if !isNarrow(a) || !isNarrow(b) || difference.number().Cmp(want.Mod(want, prime)) != 0 {
 			t.Fatalf("%x - %x is %x", a, b, difference)
@@ -239,9 +244,9 @@ func TestTheFieldAgreesWithBigNumbers(t *testing.T) {
 		if difference.zero() != (want.Sign() == 0) {
 			t.Fatalf("%x is zero: %t", difference, difference.zero())
 		}
-		square.set(a.number())
-		if square.number().Cmp(a.number()) != 0 {
-			t.Fatalf("%x is set as %x", a, square)
+		copied.set(a.number())
+		if copied.number().Cmp(a.number()) != 0 {
+			t.Fatalf("%x is set as %x", a, copied)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (p *point) add(q *affine) {
 	h.sub(&h, &p.x)
 	r.mul(&q.y, &p.zzz)
 	r.sub(&r, &p.y)
-	hh.mul(&h, &h)
+	hh.square(&h)
 	hhh.mul(&h, &hh)
 	s.mul(&p.x, &hh)
 	for i := range less {
@@ -44,7 +44,7 @@ func (p *point) double() {
 		u[i] = 2 * p.y[i]
 		t[i] = p.x[i] + p.zz[i]
 	}
-	v.mul(&u, &u)
+	v.square(&u)
 	w.mul(&u, &v)
 	s.mul(&p.x, &v)
 	m.sub(&p.x, &p.zz)
@@ -61,7 +61,7 @@ func (p *point) double() {
 // turn sets X to r² - less and Y to r(s - X) - wY.
 func (p *point) turn(r, s, w, less *element) {
 	var t element
-	p.x.mul(r, r)
+	p.x.square(r)
 	p.x.sub(&p.x, less)
 	p.x.narrow()
 	t.sub(s, &p.x)
@@ -102,7 +102,7 @@ func flat(points []point) []affine {
 		inverse.mul(&inverse, &p.zzz)
 		all[i].y.mul(&p.y, own)
 		own.mul(own, &p.zz) // whose square is 1/ZZ
-		own.mul(own, own)
+		own.square(own)
 		all[i].x.mul(&p.x, own)
 	}
 	return all
@@ -139,10 +139,14 @@ func newTable(base affine, width int) *table {
 // add adds k times the table's point to a sum. k is below the order. A digit
 // above half stands for a negative one, with 1 added to the next. The highest
 // has fewer bits than the others, and never is.
+//
+// A table is larger than a cache. Its entries are taken out some at a time, so
+// that the processor waits for all of them at once.
 func (t *table) add(sum *point, k *big.Int) {
 	var digits [scalarBytes + 1]byte // one more, so that two bytes can be read at the end
 	k.FillBytes(digits[1:])
-	half, carry := 1<<(t.width-1), 0
+	var taken [takenMax]affine
+	n, half, carry := 0, 1<<(t.width-1), 0
 	for at, row := 0, t.entries; at < scalarBits; at, row = at+t.width, row[half:] {
 		last := len(digits) - 1 - at/8
 		two := int(digits[last]) | int(digits[last-1])<<8
@@ -151,12 +155,27 @@ func (t *table) add(sum *point, k *big.Int) {
 			d, carry = d-2*half, 1
 		}
 		switch {
+		case d == 0:
+			continue
 		case d > 0:
-			sum.add(&row[d-1])
-		case d < 0:
-			minus := row[-d-1]
-			minus.y.sub(&element{}, &minus.y)
-			sum.add(&minus)
+			taken[n] = row[d-1]
+		default:
+			taken[n] = row[-d-1]
+			taken[n].y.sub(&element{}, &taken[n].y)
 		}
+		if n++; n == takenMax {
+			sum.all(taken[:])
+			n = 0
+		}
+	}
+	sum.all(taken[:n])
+}
+
+// takenMax is how many entries are taken out of a table at a time.
+const takenMax = 16
+
+func (p *point) all(entries []affine) {
+	for i := range entries {
+		p.add(&entries[i])
 	}
 }
