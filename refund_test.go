@@ -40,6 +40,11 @@ func TestTheFirstFaultIsReported(t *testing.T) {
 		{Conflict, ReasonNotFunded, func(_ *Refund, _ *Facts, p *Payment) { p.State = PaymentAuthorized }},
 		{InsufficientFunds, "", func(_ *Refund, f *Facts, _ *Payment) { f.Books = ledger.Books{} }},
 	}
+	for i, q := range questions[1:] {
+		if before := questions[i]; RefundCheck(before.code, before.why) > RefundCheck(q.code, q.why) {
+			t.Errorf("%s (%s) is shown as checked after %s (%s)", before.code, before.why, q.code, q.why)
+		}
+	}
 	for first := range questions {
 		for second := first; second < len(questions); second++ {
 			w := newWorld(t)

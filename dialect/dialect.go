@@ -151,7 +151,8 @@ type Operation struct {
 	Merchant remit.MerchantID
 }
 
-// Kind is what an operation is, in our words; "" for none.
+// Kind is what an operation is, in our words; "" for none, and for one of which
+// only its key was looked at.
 func (o Operation) Kind() string {
 	switch {
 	case o.Refund != nil:
@@ -176,7 +177,7 @@ func (o Operation) Kind() string {
 
 // Question tells whether an operation changes nothing.
 func (o Operation) Question() bool {
-	return o.Query != nil || o.Kind() == ""
+	return o.Query != nil || (o.Kind() == "" && o.SpendKey == nil)
 }
 
 // Named is what an operation calls the thing that it is about, in the

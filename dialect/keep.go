@@ -39,7 +39,7 @@ const (
 // Check is one thing that a request is checked for.
 type Check struct {
 	Stage   Stage
-	Name    string         // what is looked at: the signature
+	Name    string         // what is looked at, or what must be so: signature, merchant enabled
 	Reasons []remit.Reason // for which it refuses; the last one of a stage may name none, and has the rest
 }
 

@@ -22,12 +22,12 @@ func (Dialect) Private() dialect.Private {
 // all of them. docs/spec/paytrail.md#b2-request-signing-p-doc.
 func (Dialect) Checks() []dialect.Check {
 	return []dialect.Check{
-		{Stage: dialect.StageClaim, Name: "the size", Reasons: []remit.Reason{remit.ReasonTooLarge, reasonJSON}},
-		{Stage: dialect.StageClaim, Name: "who asks"},
-		{Stage: dialect.StageVerify, Name: "the signature", Reasons: []remit.Reason{remit.ReasonSignature, reasonSignature}},
-		{Stage: dialect.StageVerify, Name: "that the merchant is enabled, from this address", Reasons: []remit.Reason{remit.ReasonDisabled, reasonInactive}},
-		{Stage: dialect.StageVerify, Name: "that the function may be called", Reasons: []remit.Reason{remit.ReasonFunction, reasonRefundsOff}},
-		{Stage: dialect.StageDecode, Name: "the path and its method", Reasons: []remit.Reason{reasonMethod, reasonPath}},
-		{Stage: dialect.StageDecode, Name: "the message"},
+		{Stage: dialect.StageClaim, Name: "size", Reasons: []remit.Reason{remit.ReasonTooLarge, reasonJSON}},
+		{Stage: dialect.StageClaim, Name: "caller named"},
+		{Stage: dialect.StageVerify, Name: "signature", Reasons: []remit.Reason{remit.ReasonSignature, reasonSignature}},
+		{Stage: dialect.StageVerify, Name: "merchant enabled, address allowed", Reasons: []remit.Reason{remit.ReasonDisabled, reasonInactive}},
+		{Stage: dialect.StageVerify, Name: "function allowed", Reasons: []remit.Reason{remit.ReasonFunction, reasonRefundsOff}},
+		{Stage: dialect.StageDecode, Name: "path and method", Reasons: []remit.Reason{reasonMethod, reasonPath}},
+		{Stage: dialect.StageDecode, Name: "message"},
 	}
 }

@@ -19,14 +19,14 @@ func (Dialect) Private() dialect.Private {
 // docs/spec/truelayer.md#3-request-signing-tl-signature, 3.8.
 func (Dialect) Checks() []dialect.Check {
 	return []dialect.Check{
-		{Stage: dialect.StageClaim, Name: "the size", Reasons: []remit.Reason{remit.ReasonTooLarge}},
-		{Stage: dialect.StageClaim, Name: "the endpoint", Reasons: []remit.Reason{reasonNothing, reasonMethod}},
-		{Stage: dialect.StageClaim, Name: "the access token, or for a token the client id"},
-		{Stage: dialect.StageVerify, Name: "whose the token is", Reasons: []remit.Reason{reasonToken, remit.ReasonSecret}},
-		{Stage: dialect.StageVerify, Name: "that the client is enabled", Reasons: []remit.Reason{remit.ReasonDisabled}},
-		{Stage: dialect.StageVerify, Name: "the address", Reasons: []remit.Reason{remit.ReasonAddress}},
-		{Stage: dialect.StageVerify, Name: "the scope", Reasons: []remit.Reason{reasonScope}},
-		{Stage: dialect.StageVerify, Name: "the signature, where the endpoint wants one", Reasons: []remit.Reason{remit.ReasonSignature, remit.ReasonNoPublicKey}},
-		{Stage: dialect.StageDecode, Name: "the Idempotency-Key, where the endpoint wants one, and the body"},
+		{Stage: dialect.StageClaim, Name: "size", Reasons: []remit.Reason{remit.ReasonTooLarge}},
+		{Stage: dialect.StageClaim, Name: "endpoint", Reasons: []remit.Reason{reasonNothing, reasonMethod}},
+		{Stage: dialect.StageClaim, Name: "access token, or for one the client id"},
+		{Stage: dialect.StageVerify, Name: "whose the token is, or the client secret", Reasons: []remit.Reason{reasonToken, remit.ReasonSecret}},
+		{Stage: dialect.StageVerify, Name: "client enabled", Reasons: []remit.Reason{remit.ReasonDisabled}},
+		{Stage: dialect.StageVerify, Name: "address allowed", Reasons: []remit.Reason{remit.ReasonAddress}},
+		{Stage: dialect.StageVerify, Name: "scope", Reasons: []remit.Reason{reasonScope}},
+		{Stage: dialect.StageVerify, Name: "signature, where the endpoint wants one", Reasons: []remit.Reason{remit.ReasonSignature, remit.ReasonNoPublicKey}},
+		{Stage: dialect.StageDecode, Name: "Idempotency-Key, where the endpoint wants one, and body"},
 	}
 }

@@ -20,15 +20,15 @@ func (Dialect) Private() dialect.Private {
 // docs/spec/trustly-eu.md#62-order-of-checks.
 func (Dialect) Checks() []dialect.Check {
 	return []dialect.Check{
-		{Stage: dialect.StageClaim, Name: "the envelope", Reasons: []remit.Reason{remit.ReasonTooLarge, remit.ReasonEnvelope}},
-		{Stage: dialect.StageClaim, Name: "the method", Reasons: []remit.Reason{remit.ReasonUnknownMethod}},
-		{Stage: dialect.StageClaim, Name: "that there is a username"},
-		{Stage: dialect.StageVerify, Name: "the username and the password", Reasons: []remit.Reason{remit.ReasonSecret}},
-		{Stage: dialect.StageVerify, Name: "that the merchant is enabled", Reasons: []remit.Reason{remit.ReasonDisabled}},
-		{Stage: dialect.StageVerify, Name: "the address", Reasons: []remit.Reason{remit.ReasonAddress}},
-		{Stage: dialect.StageVerify, Name: "the merchant's public key", Reasons: []remit.Reason{remit.ReasonNoPublicKey}},
-		{Stage: dialect.StageVerify, Name: "the signature", Reasons: []remit.Reason{remit.ReasonSignature}},
-		{Stage: dialect.StageVerify, Name: "that the method may be called", Reasons: []remit.Reason{remit.ReasonFunction}},
-		{Stage: dialect.StageDecode, Name: "the UUID"},
+		{Stage: dialect.StageClaim, Name: "envelope", Reasons: []remit.Reason{remit.ReasonTooLarge, remit.ReasonEnvelope}},
+		{Stage: dialect.StageClaim, Name: "method", Reasons: []remit.Reason{remit.ReasonUnknownMethod}},
+		{Stage: dialect.StageClaim, Name: "username given"},
+		{Stage: dialect.StageVerify, Name: "username and password", Reasons: []remit.Reason{remit.ReasonSecret}},
+		{Stage: dialect.StageVerify, Name: "merchant enabled", Reasons: []remit.Reason{remit.ReasonDisabled}},
+		{Stage: dialect.StageVerify, Name: "address allowed", Reasons: []remit.Reason{remit.ReasonAddress}},
+		{Stage: dialect.StageVerify, Name: "public key known", Reasons: []remit.Reason{remit.ReasonNoPublicKey}},
+		{Stage: dialect.StageVerify, Name: "signature", Reasons: []remit.Reason{remit.ReasonSignature}},
+		{Stage: dialect.StageDecode, Name: "method allowed", Reasons: []remit.Reason{remit.ReasonFunction}},
+		{Stage: dialect.StageDecode, Name: "UUID"},
 	}
 }

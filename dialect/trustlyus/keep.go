@@ -19,13 +19,13 @@ func (Dialect) Private() dialect.Private {
 // Checks are those of a call's methods, in their order.
 func (Dialect) Checks() []dialect.Check {
 	return []dialect.Check{
-		{Stage: dialect.StageClaim, Name: "that there is an access id"},
-		{Stage: dialect.StageVerify, Name: "the access id and its key", Reasons: []remit.Reason{remit.ReasonSecret}},
-		{Stage: dialect.StageVerify, Name: "that the merchant is enabled", Reasons: []remit.Reason{remit.ReasonDisabled}},
-		{Stage: dialect.StageVerify, Name: "the address", Reasons: []remit.Reason{remit.ReasonAddress}},
-		{Stage: dialect.StageVerify, Name: "that the endpoint may be called", Reasons: []remit.Reason{remit.ReasonFunction}},
-		{Stage: dialect.StageDecode, Name: "the endpoint", Reasons: []remit.Reason{remit.ReasonUnknownMethod}},
-		{Stage: dialect.StageDecode, Name: "the body", Reasons: []remit.Reason{remit.ReasonTooLarge, remit.ReasonEnvelope}},
-		{Stage: dialect.StageDecode, Name: "the form of each value"},
+		{Stage: dialect.StageClaim, Name: "access id given"},
+		{Stage: dialect.StageVerify, Name: "access id and key", Reasons: []remit.Reason{remit.ReasonSecret}},
+		{Stage: dialect.StageVerify, Name: "merchant enabled", Reasons: []remit.Reason{remit.ReasonDisabled}},
+		{Stage: dialect.StageVerify, Name: "address allowed", Reasons: []remit.Reason{remit.ReasonAddress}},
+		{Stage: dialect.StageVerify, Name: "endpoint allowed", Reasons: []remit.Reason{remit.ReasonFunction}},
+		{Stage: dialect.StageDecode, Name: "endpoint", Reasons: []remit.Reason{remit.ReasonUnknownMethod}},
+		{Stage: dialect.StageDecode, Name: "body", Reasons: []remit.Reason{remit.ReasonTooLarge, remit.ReasonEnvelope}},
+		{Stage: dialect.StageDecode, Name: "form of each value"},
 	}
 }

@@ -91,6 +91,9 @@ func (c *Console) routes() http.Handler {
 		"m/{merchant}/deliveries":        c.deliveries,
 		"m/{merchant}/deliveries/{id}":   c.delivery,
 		"m/{merchant}/settings":          c.settings,
+		"m/{merchant}/requests":          c.requests,
+		"m/{merchant}/requests.csv":      c.requestsCSV,
+		"m/{merchant}/requests/{id}":     c.showRequest,
 	}
 	acts := map[string]func(*visit) (outcome, error){
 		"logout":                                  c.logout,

@@ -152,14 +152,18 @@ func (c *Console) search(v *visit) error {
 	return nil
 }
 
-// hit is a payment or a disbursement that was found.
+// hit is a payment, a disbursement or a request that was found.
 type hit struct {
+	Request      *asked
 	Payment      *remit.Payment
 	Disbursement *remit.Disbursement
 }
 
 // Link is where it is shown.
 func (h hit) Link() string {
+	if h.Request != nil {
+		return merchantPath(h.Request.Merchant, "requests", h.Request.ID)
+	}
 	if h.Payment != nil {
 		return merchantPath(h.Payment.Merchant, "payments", string(h.Payment.ID))
 	}
@@ -197,6 +201,15 @@ func (c *Console) find(ctx context.Context, v *visit, text string) ([]hit, error
 
 func (c *Console) findIn(ctx context.Context, m remit.MerchantID, text string) (hits []hit, err error) {
 	searches := []store.Search{{Merchant: m, Text: text, Max: foundMax}}
+	if traceForm.MatchString(text) {
+		list, err := c.store.Requests(ctx, store.RequestFilter{Merchant: m, ID: text, Max: 1})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range c.opened(list) {
+			hits = append(hits, hit{Request: &r})
+		}
+	}
 	for _, a := range amounts(text) {
 		searches = append(searches, store.Search{Merchant: m, Amount: a, Max: foundMax})
 	}
@@ -254,8 +267,12 @@ func (c *Console) payment(v *visit) error {
 	if err != nil {
 		return err
 	}
+	refused, err := c.refusedAbout(v, p)
+	if err != nil {
+		return err
+	}
 	v.render(200, "payment", "payments", "Payment "+cmp.Or(p.ExternalID, string(p.ID)), map[string]any{
-		"Payment": p, "Refunds": refunds, "Events": events, "Bar": barOf(p, refunds, ""), "Account": c.masked(p.Merchant, p.PayerAccount),
+		"Payment": p, "Refunds": refunds, "Events": events, "Refused": refused, "Bar": barOf(p, refunds, ""), "Account": c.masked(p.Merchant, p.PayerAccount),
 	})
 	return nil
 }

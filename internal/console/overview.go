@@ -64,6 +64,10 @@ func (c *Console) overview(v *visit) error {
 	if err != nil {
 		return err
 	}
+	refused, err := c.refusedToday(v)
+	if err != nil {
+		return err
+	}
 	var currencies []money.Currency
 	for _, b := range balances {
 		currencies = append(currencies, b.Currency)
@@ -78,6 +82,7 @@ func (c *Console) overview(v *visit) error {
 	}
 	v.render(200, "overview", "overview", "Overview", map[string]any{
 		"Needs": needs, "Total": total, "Balances": balances, "Health": health, "Events": events, "Currencies": currencies, "Currency": shown, "Waiting": waiting,
+		"Refused": refused, "RefusedMore": refused == refusedCountMax, "Today": v.now.UTC().Format(time.DateOnly),
 	})
 	return nil
 }

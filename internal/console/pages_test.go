@@ -12,7 +12,7 @@ import (
 
 // pages are all that acme has, whatever is there.
 var pages = []string{
-	"m/%/", "m/%/payments", "m/%/refunds", "m/%/payouts", "m/%/deliveries", "m/%/deliveries?state=dead", "m/%/ledger", "m/%/settings",
+	"m/%/", "m/%/payments", "m/%/refunds", "m/%/payouts", "m/%/requests", "m/%/requests?refused=yes&dialect=trustly&about=1", "m/%/deliveries", "m/%/deliveries?state=dead", "m/%/ledger", "m/%/settings",
 	"m/%/inbox", "m/%/sandbox", "m/%/refunds?state=failed", "m/%/payments?from=2026-01-01&to=2026-01-02",
 	"merchants", "search", "search?q=nothing", "search?q=1204.50",
 }
@@ -34,7 +34,7 @@ func TestEveryPageIsFitToBeSeen(t *testing.T) {
 	}
 	f := w.furnish()
 	all := append(pages[:len(pages):len(pages)], "m/%/payments/"+f.payment, "m/%/ledger/account?path=EUR", "m/%/ledger?at=2030-01-01T00:00",
-		"m/%/deliveries/"+f.dead, "m/%/out/"+string(f.settled), "m/%/out/"+string(f.returned), "m/%/out/"+string(f.waiting), "m/%/out/"+string(f.stuck), "m/%/out/"+string(f.accepted))
+		"m/%/requests?refused=yes", "m/%/requests/"+f.refused, "m/%/requests/"+f.stranger, "m/%/deliveries/"+f.dead, "m/%/out/"+string(f.settled), "m/%/out/"+string(f.returned), "m/%/out/"+string(f.waiting), "m/%/out/"+string(f.stuck), "m/%/out/"+string(f.accepted))
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)
 		for _, p := range all {
@@ -304,5 +304,8 @@ func TestEvidenceIsTakenAlong(t *testing.T) {
 	}
 	if got.Disbursement.State != "returned" || got.By != "operator:ann" || len(got.Notifications) == 0 {
 		t.Errorf("got %+v", got)
+	}
+	if len(got.Requests) != 1 || !strings.Contains(got.Requests[0].Asked, `"Password":"•••"`) || strings.Contains(file.body, w.word) {
+		t.Errorf("it shows of the requests: %+v", got.Requests)
 	}
 }

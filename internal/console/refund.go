@@ -21,7 +21,7 @@ import (
 // dossier is all that is known of the visit's disbursement.
 func (c *Console) dossier(v *visit) (evidence.Dossier, error) {
 	id := remit.DisbursementID(v.PathValue("id"))
-	d, ok, err := evidence.Gather(v.Context(), c.store, v.merchant.ID, id)
+	d, ok, err := evidence.Gather(v.Context(), c.store, c.o.Node.Vault, v.merchant.ID, id)
 	if err == nil && !ok {
 		err = remit.Errorf(remit.NotFound, "", "There is no refund or payout %q.", string(id))
 	}
@@ -87,6 +87,8 @@ type entry struct {
 	Transfers       []ledger.Transfer
 	Try             *remit.Try
 	Request         *request
+	Asked           *asked
+	Checks          []question
 	Link            string
 	Later           bool // it has not happened yet
 }
@@ -102,11 +104,8 @@ func (c *Console) timeline(v *visit, d evidence.Dossier) []entry {
 				Transfers: e.Transfers, Link: v.path("payments", string(d.Payment.ID))})
 		}
 	}
-	for i, e := range d.Events {
-		if trace, ok := strings.CutPrefix(e.Evidence, "request:"); ok && i == 0 {
-			all = append(all, entry{At: e.At, Title: "The merchant asked, in " + dialectName(d.Disbursement.Dialect), Tone: "quiet", Evidence: "trace " + trace,
-				Note: "Its checks passed: it would have left no trace here otherwise. The bytes are not kept; the log names the request by this trace."})
-		}
+	all = append(all, c.askedAbout(v, d)...)
+	for _, e := range d.Events {
 		all = append(all, happened(d.Disbursement, e))
 	}
 	for _, x := range d.Deliveries {
@@ -117,6 +116,41 @@ func (c *Console) timeline(v *visit, d evidence.Dossier) []entry {
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return a.At.Compare(b.At) })
 	return append(all, expected(v, d)...)
+}
+
+// askedAbout are the requests about a disbursement, the one that made it
+// first, with what that was checked for.
+func (c *Console) askedAbout(v *visit, d evidence.Dossier) (all []entry) {
+	in := dialectName(d.Disbursement.Dialect)
+	made := ""
+	if len(d.Events) > 0 {
+		made, _ = strings.CutPrefix(d.Events[0].Evidence, "request:")
+	}
+	for _, r := range d.Requests {
+		a := askedOf(r)
+		e := entry{At: r.At, Tone: a.Tone(), Asked: &a, Link: v.path("requests", r.ID)}
+		switch {
+		case r.ID == made:
+			e.Title, e.Tone = "The merchant asked, in "+in, "quiet"
+			checks := entry{At: r.At, Title: "Checked", Tone: "good", Checks: c.checks(r.Request)}
+			all = append([]entry{e, checks}, all...)
+			made = ""
+			continue
+		case r.Code != "":
+			e.Title = "A " + a.What() + " was " + a.Came()
+		case r.Replayed:
+			e.Title = "The merchant asked again, and got the same answer"
+		default:
+			e.Title = "The merchant asked to " + a.What() + ", in " + in
+		}
+		all = append(all, e)
+	}
+	if made != "" && made != d.Events[0].Evidence {
+		all = append([]entry{{At: d.Events[0].At, Title: "Somebody asked, in " + in, Tone: "quiet", Evidence: "trace " + made,
+			Note: "Its checks passed. Its bytes are not kept: it came from a payer's page, or is older than the request log goes back, " +
+				"or the process was killed before it wrote them. The log names the request by this trace."}}, all...)
+	}
+	return all
 }
 
 // happened is an event in words.

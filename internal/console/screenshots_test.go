@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,9 +19,11 @@ var shots = []struct {
 }{
 	{"overview", "m/acme/", "light", 1440, 1100},
 	{"overview-dark", "m/acme/", "dark", 1440, 1100},
-	{"refund", "m/acme/out/%s", "light", 1440, 1250},
-	{"refund-dark", "m/acme/out/%s", "dark", 1440, 1250},
-	{"refund-phone", "m/acme/out/%s", "light", 390, 1200},
+	{"refund", "m/acme/out/{refund}", "light", 1440, 1250},
+	{"refund-dark", "m/acme/out/{refund}", "dark", 1440, 1250},
+	{"refund-phone", "m/acme/out/{refund}", "light", 390, 1200},
+	{"requests", "m/acme/requests", "light", 1440, 900},
+	{"request", "m/acme/requests/{request}", "light", 1440, 900},
 	{"refunds", "m/acme/refunds", "light", 1440, 900},
 	{"deliveries", "m/acme/deliveries", "light", 1440, 900},
 	{"inbox", "m/acme/inbox", "light", 1440, 900},
@@ -43,11 +46,7 @@ func TestScreenshots(t *testing.T) {
 		b.visit("/console/merchants")
 		b.theme(s.theme)
 		b.size(s.width, s.height)
-		path := s.path
-		if filepath.Base(path) == "%s" {
-			path = fmt.Sprintf(path, f.returned)
-		}
-		b.visit("/console/" + path)
+		b.visit("/console/" + strings.NewReplacer("{refund}", string(f.returned), "{request}", f.refused).Replace(s.path))
 		if s.path == "m/acme/" {
 			b.await(`document.querySelector(".chart canvas")`)
 		}
@@ -85,6 +84,12 @@ func (w *world) month() furnished {
 	w.outcome(w.refund(third, "55.00"), `{"outcome":"refuse","reason":"account_closed"}`)
 	w.outcome(w.refund(third, "19.00"), `{"outcome":"unknown"}`)
 	w.refund(third, "40.00")
+	w.ask(third, "40.00", w.word)
+	w.uuid++
+	w.ask(third, "900.00", w.word)
+	f.refused = w.lastRequest().ID
+	w.uuid++
+	w.ask(third, "40.00", "not the password")
 	fourth, _ := w.pay("trustly", 9_000, "authorized")
 	w.refund(fourth, "90.00")
 	w.control("clock/advance", `{"by":"3s"}`)

@@ -41,13 +41,14 @@ type world struct {
 	name string
 	word string // its password
 	uuid int
+	seen map[string]bool // requests that were looked at
 }
 
 func begin(t *testing.T) *world {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &world{T: t}
+	w := &world{T: t, seen: map[string]bool{}}
 	dir, log := t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sender := webhook.New(webhook.Options{AllowLoopback: true})
 	t.Cleanup(sender.Close)
@@ -137,22 +138,29 @@ func (w *world) pay(in string, minor int64, state string) (name, id string) {
 	return out["external_id"].(string), out["payment_id"].(string)
 }
 
-// refund asks for a refund in Trustly's API, and answers its id.
-func (w *world) refund(order, amount string) remit.DisbursementID {
+// ask asks for a refund in Trustly's API, under the last UUID, and answers what
+// was said.
+func (w *world) ask(order, amount, word string) []byte {
 	w.Helper()
-	w.uuid++
 	uuid := fmt.Sprintf("00000000-0000-4000-8000-%012d", w.uuid)
-	sum := sha1.Sum([]byte("Refund" + uuid + "Amount" + amount + "CurrencyEUROrderID" + order + "Password" + w.word + "Username" + w.name))
+	sum := sha1.Sum([]byte("Refund" + uuid + "Amount" + amount + "CurrencyEUROrderID" + order + "Password" + word + "Username" + w.name))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, w.key, crypto.SHA1, sum[:])
 	must(w, err)
 	body := fmt.Sprintf(`{"method":"Refund","version":"1.1","params":{"Signature":%q,"UUID":%q,"Data":{"Username":%q,"Password":%q,"OrderID":%q,"Amount":%q,"Currency":"EUR"}}}`,
-		base64.StdEncoding.EncodeToString(signature), uuid, w.name, w.word, order, amount)
+		base64.StdEncoding.EncodeToString(signature), uuid, w.name, word, order, amount)
 	res, err := http.Post(w.base+"/api/1", "application/json", bytes.NewReader([]byte(body)))
 	must(w, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(w, err)
-	if !bytes.Contains(text, []byte(`"result":"1"`)) {
+	return text
+}
+
+// refund asks for a refund, and answers its id.
+func (w *world) refund(order, amount string) remit.DisbursementID {
+	w.Helper()
+	w.uuid++
+	if text := w.ask(order, amount, w.word); !bytes.Contains(text, []byte(`"result":"1"`)) {
 		w.Fatalf("the refund was refused: %s", text)
 	}
 	list, err := w.node.Store.Disbursements(w.Context(), store.Filter{Merchant: "acme", External: order, Max: 100})
@@ -191,6 +199,7 @@ type furnished struct {
 	payment                                              string
 	settled, returned, waiting, accepted, stuck, unknown remit.DisbursementID
 	dead                                                 string // a delivery
+	refused, stranger                                    string // requests
 }
 
 // furnish makes at least one thing of every kind.
@@ -223,5 +232,28 @@ func (w *world) furnish() (f furnished) {
 	fourth, _ := w.pay("trustly", 9_000, "authorized")
 	f.waiting = w.refund(fourth, "90.00")
 	f.accepted = w.refund(third, "21.00")
+	w.ask(third, "21.00", w.word) // again, and answered as before
+	w.uuid++
+	w.ask(third, "9000.00", w.word)
+	f.refused = w.lastRequest().ID
+	w.uuid++
+	w.ask(third, "1.00", "wrong")
+	f.stranger = w.lastRequest().ID
 	return f
+}
+
+// lastRequest is the newest that was refused.
+func (w *world) lastRequest() store.Request {
+	w.Helper()
+	w.control("drain", "") // one thing at a time: what was asked is kept by then
+	list, err := w.node.Store.Requests(w.Context(), store.RequestFilter{Merchant: "acme", Refused: true, Max: 100})
+	must(w, err)
+	for _, r := range list {
+		if !w.seen[r.ID] {
+			w.seen[r.ID] = true
+			return r
+		}
+	}
+	w.Fatal("no request was refused")
+	return store.Request{}
 }

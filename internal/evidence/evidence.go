@@ -16,12 +16,16 @@ import (
 	"time"
 
 	"remit"
+	"remit/internal/requestlog"
 	"remit/internal/vault"
 	"remit/store"
 )
 
 // deliveriesMax is how many deliveries of one subject are gathered.
 const deliveriesMax = 1_000
+
+// requestsMax is how many requests about one disbursement are gathered.
+const requestsMax = 200
 
 // Dossier is all that the store knows of one disbursement.
 type Dossier struct {
@@ -31,11 +35,18 @@ type Dossier struct {
 	Events        []remit.Event        // of the disbursement, in order
 	PaymentEvents []remit.Event
 	Deliveries    []store.Delivered // that tell of the disbursement, in order
+	Requests      []Asked           // of the merchant about it, as far as they were kept, oldest first
 	Work          map[remit.WorkID]remit.Work
 }
 
+// Asked is a request with what came, masked; "" where that was not kept.
+type Asked struct {
+	store.Request
+	Text string
+}
+
 // Gather reads a dossier; false if there is no such disbursement.
-func Gather(ctx context.Context, s store.Store, m remit.MerchantID, id remit.DisbursementID) (d Dossier, ok bool, err error) {
+func Gather(ctx context.Context, s store.Store, v *vault.Vault, m remit.MerchantID, id remit.DisbursementID) (d Dossier, ok bool, err error) {
 	ref := store.DisbursementRef{Merchant: m, ID: id}
 	have, err := s.Read(ctx, store.Wants{Disbursements: []store.DisbursementRef{ref}})
 	if err != nil {
@@ -47,17 +58,36 @@ func Gather(ctx context.Context, s store.Store, m remit.MerchantID, id remit.Dis
 	if p, ok := have.Payments[store.PaymentRef{Merchant: m, ID: d.Disbursement.Payment}]; ok {
 		d.Payment = &p
 	}
-	var errs [4]error
+	var errs [5]error
 	d.Events, errs[0] = s.Events(ctx, m, string(id))
 	d.Deliveries, errs[1] = s.Deliveries(ctx, store.DeliveryFilter{Merchant: m, Subject: string(id), Max: deliveriesMax})
 	if d.Payment != nil {
 		d.PaymentEvents, errs[2] = s.Events(ctx, m, string(d.Payment.ID))
 		d.Refunds, errs[3] = s.Disbursements(ctx, store.Filter{Merchant: m, Payment: d.Payment.ID, Max: deliveriesMax})
 	}
+	d.Requests, errs[4] = requests(ctx, s, v, d.Disbursement)
 	if err := errors.Join(errs[:]...); err != nil {
 		return d, true, err
 	}
 	return d, true, d.pending(ctx, s)
+}
+
+// requests reads what the merchant asked about a disbursement. What was sealed
+// under another master key stays closed.
+func requests(ctx context.Context, s store.Store, v *vault.Vault, d remit.Disbursement) (all []Asked, err error) {
+	about := []string{string(d.ID)}
+	if d.ExternalID != "" {
+		about = append(about, d.ExternalID)
+	}
+	list, err := s.Requests(ctx, store.RequestFilter{Merchant: d.Merchant, About: about, Max: requestsMax})
+	for _, r := range list {
+		text, closed := requestlog.Asked(v, r)
+		if closed != nil {
+			text = ""
+		}
+		all = append(all, Asked{r, text})
+	}
+	return all, err
 }
 
 // pending reads the work that is still to be done.
@@ -81,7 +111,7 @@ func (d *Dossier) pending(ctx context.Context, s store.Store) error {
 const Format = "remit-evidence/1"
 
 // Bundle is a dossier for people outside. It holds no account number, no
-// holder's name, and no secret.
+// holder's name, and no secret: what was asked is masked.
 type Bundle struct {
 	Format        string       `json:"format"`
 	Issued        time.Time    `json:"issued"`
@@ -89,6 +119,7 @@ type Bundle struct {
 	Merchant      string       `json:"merchant"`
 	Disbursement  Disbursement `json:"disbursement"`
 	Payment       *Payment     `json:"payment,omitempty"`
+	Requests      []Request    `json:"requests"`
 	Events        []Event      `json:"events"`
 	Notifications []Notified   `json:"notifications"`
 }
@@ -119,6 +150,21 @@ type (
 		RefundedMinor int64  `json:"refunded_minor"`
 		LeftMinor     int64  `json:"left_minor"`
 		Currency      string `json:"currency"`
+	}
+	// Request is what the merchant asked, and what came of it.
+	Request struct {
+		Trace     string    `json:"trace"`
+		At        time.Time `json:"at"`
+		TookUS    int64     `json:"took_us"`
+		Dialect   string    `json:"dialect"`
+		Operation string    `json:"operation,omitempty"`
+		Verified  bool      `json:"verified"` // it came from the merchant; else somebody only said so
+		Replayed  bool      `json:"replayed,omitempty"`
+		Status    int64     `json:"status"`
+		Refused   string    `json:"refused,omitempty"` // our code
+		Reason    string    `json:"reason,omitempty"`
+		Code      string    `json:"code,omitempty"`  // the provider's
+		Asked     string    `json:"asked,omitempty"` // the request as it came, masked
 	}
 	// Event is one fact, with its link in the merchant's chain.
 	Event struct {
@@ -163,7 +209,7 @@ type (
 func (d Dossier) Bundle(issued time.Time, by string) Bundle {
 	x := d.Disbursement
 	b := Bundle{
-		Format: Format, Issued: issued, By: by, Merchant: string(x.Merchant), Events: []Event{}, Notifications: []Notified{},
+		Format: Format, Issued: issued, By: by, Merchant: string(x.Merchant), Requests: []Request{}, Events: []Event{}, Notifications: []Notified{},
 		Disbursement: Disbursement{
 			ID: string(x.ID), Kind: string(x.Kind), State: string(x.State), Reason: string(x.Reason), AmountMinor: x.Amount.Minor,
 			Currency: string(x.Amount.Currency), Dialect: x.Dialect, ExternalID: x.ExternalID, EndToEndID: x.EndToEndID(),
@@ -172,6 +218,12 @@ func (d Dossier) Bundle(issued time.Time, by string) Bundle {
 	}
 	if p := d.Payment; p != nil {
 		b.Payment = &Payment{string(p.ID), p.ExternalID, string(p.State), p.Amount.Minor, p.RefundedMinor, p.Left(), string(p.Amount.Currency)}
+	}
+	for _, r := range d.Requests {
+		b.Requests = append(b.Requests, Request{
+			Trace: r.ID, At: r.At, TookUS: r.Took.Microseconds(), Dialect: r.Dialect, Operation: r.Operation, Verified: r.Verified, Replayed: r.Replayed,
+			Status: r.Status, Refused: r.Code, Reason: string(r.Reason), Code: r.Wire, Asked: r.Text,
+		})
 	}
 	for _, e := range d.History() {
 		out := Event{Seq: e.Seq, At: e.At, Subject: e.Subject, Kind: e.Kind, Actor: e.Actor, Evidence: e.Evidence, Link: e.Link}

@@ -27,6 +27,8 @@ func dossier() evidence.Dossier {
 		Payment: &remit.Payment{ID: "p1", ExternalID: "7", Amount: money.Amount{Minor: 9900, Currency: "EUR"}, RefundedMinor: 400, PayerAccount: "s1.sealed"},
 		Events: []remit.Event{{Seq: 2, Subject: "d1", Kind: "accepted", Link: "l2", Transfers: []ledger.Transfer{
 			{ID: "2", Step: ledger.Hold, From: "a", To: "b", Amount: amount}}}},
+		Requests: []evidence.Asked{{Request: store.Request{ID: "t1", Dialect: "trustly", Verified: true, Status: 200, Took: 1234 * time.Microsecond, Asked: "s1.sealed"},
+			Text: "POST /api/1\n\n{}"}},
 		PaymentEvents: []remit.Event{{Seq: 1, Subject: "p1", Kind: "funded", Link: "l1"}},
 		Deliveries: []store.Delivered{{
 			Delivery: remit.Delivery{ID: remit.WorkID{Seq: 2, N: 1}, Notice: remit.Notice{Kind: "credit", URL: "https://u:p@shop.example/n?secret=1"}},
@@ -60,7 +62,7 @@ func TestABundleIsBelievedAsItWasSignedOnly(t *testing.T) {
 			t.Errorf("-want +got\n%s", diff)
 		}
 	}
-	for _, text := range [][]byte{bytes.Replace(file, []byte("1500"), []byte("1501"), 1), file[1:], nil, []byte("{}")} {
+	for _, text := range [][]byte{bytes.Replace(file, []byte("1500"), []byte("1501"), 1), bytes.Replace(file, []byte("/api/1"), []byte("/api/2"), 1), file[1:], nil, []byte("{}")} {
 		if _, _, err := evidence.Verify(text); !errors.Is(err, evidence.ErrAltered) {
 			t.Errorf("an altered file: got %v, want ErrAltered", err)
 		}

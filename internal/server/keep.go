@@ -26,13 +26,17 @@ func (s *Server) keep(x *exchange, res dialect.Response, result remit.Result, er
 		Merchant: m, Took: took, Status: int64(res.Status), Verified: verified, Replayed: result.Replayed, Dialect: x.d.Name(),
 		Operation: x.asks.Kind(), Wire: res.Code,
 	}
+	stage := x.stage
+	if x.asks.SpendKey != nil {
+		stage = dialect.StageDecode // where it was refused; only the key was left to decide
+	}
 	switch {
 	case err != nil:
 		e := remit.AsError(err)
-		k.Stage, k.Reason, k.Detail = string(x.stage), e.Reason, e.Detail
+		k.Stage, k.Reason, k.Detail = string(stage), e.Reason, e.Detail
 		k.Code, _ = outcome(err)
 	case refused: // by the dialect, once it saw what there is
-		k.Stage, k.Code = string(x.stage), remit.Invalid.String()
+		k.Stage, k.Code = string(stage), remit.Invalid.String()
 	}
 	if k.Subject = subject(result); k.Subject == "" {
 		k.Named = x.asks.Named()

@@ -23,7 +23,7 @@
     const i = list.findIndex((r) => r.dataset.key === at);
     mark(list[Math.max(0, Math.min(list.length - 1, i + by))], true);
   };
-  const places = { o: "Overview", p: "Payments", r: "Refunds", d: "Deliveries", l: "Ledger" };
+  const places = { o: "Overview", p: "Payments", r: "Refunds", q: "Requests", d: "Deliveries", l: "Ledger" };
   let going = false;
   const go = (key) => {
     const link = all(".nav a").find((a) => a.textContent.trim() === places[key]);
