@@ -91,7 +91,7 @@ func (r Redeliver) Needs() Needs {
 	return Needs{Work: []WorkID{r.Delivery}, Delivery: &r.Delivery, NoBooks: true}
 }
 
-// Decide puts the delivery back to work, with the same bytes, and writes down
+// Decide puts the delivery back to work, with the same body, and writes down
 // who wanted it.
 func (r Redeliver) Decide(f Facts) (Change, error) {
 	if f.Delivery == nil {

@@ -127,12 +127,11 @@ const (
 )
 
 // Notice is one notification in a dialect's words, frozen at the state change
-// that it tells of: all but its signature, which is the same however often it
-// is made.
+// that it tells of: all but what a header says of the try, and its signature.
 type Notice struct {
 	Kind       string // the dialect's name of it
 	URL        string
-	Content    string // what the dialect needs to make the same bytes again
+	Content    string // what the dialect needs to make the same body again
 	KeyVersion int64  // of the key that signs it
 }
 

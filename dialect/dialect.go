@@ -66,6 +66,10 @@ type Caller struct {
 	Merchant remit.MerchantID
 	Settings remit.Settings
 	Admitted bool // the address is on the merchant's list
+	// Issued names the secrets that the caller has now: others have another
+	// name. What a dialect hands out under them, such as tokens, can say so, and
+	// ends with them. A public key that is replaced does not change it.
+	Issued string
 	// Secret compares a candidate with one of the merchant's secrets, in
 	// constant time, against a keyed digest.
 	Secret func(name, candidate string) bool
@@ -96,9 +100,10 @@ type Dialect interface {
 	// but for their signatures. Most events owe none.
 	Notices(Occurrence) []remit.Notice
 	// Seal makes the HTTP request of a notice to the merchant to, signed with
-	// our key or with a secret that both sides know. It makes the same bytes
-	// however often it is asked. The caller sets the URL.
-	Seal(n remit.Notice, s Signer, to Caller) (Outgoing, error)
+	// our key or with a secret that both sides know, for a try at a time. It
+	// makes the same body at every time, and the same headers at the same time.
+	// The caller sets the URL.
+	Seal(n remit.Notice, s Signer, to Caller, at time.Time) (Outgoing, error)
 	// Acknowledged tells whether the merchant's reply acknowledges a notice:
 	// nil, or why it does not.
 	Acknowledged(remit.Notice, Reply, Caller) error

@@ -16,7 +16,7 @@ import (
 // deliveryCmd is what an operator can do about notifications.
 type deliveryCmd struct {
 	List   deliveryListCmd   `cmd:"" help:"List a merchant's notifications: those given up, unless another state is asked for."`
-	Replay deliveryReplayCmd `cmd:"" help:"Make one once more, with the same bytes."`
+	Replay deliveryReplayCmd `cmd:"" help:"Make one once more, with the same body."`
 }
 
 type deliveryListCmd struct {

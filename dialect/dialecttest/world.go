@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -307,9 +308,12 @@ func (w *world) tell(add func(name, text string)) {
 			continue
 		}
 		w.told[d.ID], w.last = true, d.Notice
-		out := w.sealed(d.Notice)
-		if again := w.sealed(d.Notice); !bytes.Equal(out.Body, again.Body) || out.Query != again.Query {
-			w.t.Errorf("%s is sealed in two ways:\n%s\n%s", d.Notice.Kind, out.Body, again.Body)
+		out := w.sealed(d.Notice, w.now)
+		if again := w.sealed(d.Notice, w.now); !reflect.DeepEqual(out, again) {
+			w.t.Errorf("%s is sealed in two ways at the same time:\n%+v\n%+v", d.Notice.Kind, out, again)
+		}
+		if later := w.sealed(d.Notice, w.now.Add(time.Hour)); !bytes.Equal(out.Body, later.Body) || out.Query != later.Query {
+			w.t.Errorf("%s is another an hour later:\n%s\n%s", d.Notice.Kind, out.Body, later.Body)
 		}
 		add("notice", formatNotice(d.Notice, out))
 		path, _, _ := strings.Cut(strings.TrimPrefix(d.Notice.URL, "https://"), "?")
@@ -325,9 +329,9 @@ func (w *world) tell(add func(name, text string)) {
 	}
 }
 
-func (w *world) sealed(n remit.Notice) dialect.Outgoing {
+func (w *world) sealed(n remit.Notice, at time.Time) dialect.Outgoing {
 	w.t.Helper()
-	out, err := w.b.Dialect.Seal(n, w.b.Signer, w.b.caller(w.t))
+	out, err := w.b.Dialect.Seal(n, w.b.Signer, w.b.caller(w.t), at)
 	fine(w.t, err)
 	return out
 }

@@ -227,12 +227,12 @@ func TestNoticesAreTriedOnTheirSchedules(t *testing.T) {
 func TestABadNoticeIsNotSent(t *testing.T) {
 	to := dialect.Caller{Shared: bench().Credentials.Shared}
 	for _, kind := range []string{noticeStatus, noticeCallback, noticeMail, "other"} {
-		if _, err := (Dialect{}).Seal(remit.Notice{Kind: kind, Content: "{"}, nil, to); !errors.Is(err, errBadly) {
+		if _, err := (Dialect{}).Seal(remit.Notice{Kind: kind, Content: "{"}, nil, to, time.Time{}); !errors.Is(err, errBadly) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
 	for _, kind := range []string{noticeStatus, noticeCallback} {
-		if _, err := (Dialect{}).Seal(remit.Notice{Kind: kind, Content: "{}"}, nil, dialect.Caller{}); !errors.Is(err, errBadly) {
+		if _, err := (Dialect{}).Seal(remit.Notice{Kind: kind, Content: "{}"}, nil, dialect.Caller{}, time.Time{}); !errors.Is(err, errBadly) {
 			t.Errorf("%s is signed without a secret: %v", kind, err)
 		}
 	}

@@ -153,7 +153,7 @@ var errBadly = errors.New("paytrail: a notice was kept badly")
 
 // Seal signs a frozen notice with the secret of the API that it belongs to.
 // A mail is not signed.
-func (Dialect) Seal(n remit.Notice, _ dialect.Signer, to dialect.Caller) (dialect.Outgoing, error) {
+func (Dialect) Seal(n remit.Notice, _ dialect.Signer, to dialect.Caller, _ time.Time) (dialect.Outgoing, error) {
 	get := dialect.Outgoing{Method: http.MethodGet}
 	switch n.Kind {
 	case noticeStatus:

@@ -89,7 +89,7 @@ func (c *call) Verify(who dialect.Caller) error {
 		return c.verifySecret(who)
 	}
 	switch {
-	case !who.Known:
+	case !who.Known, c.token.issued != who.Issued:
 		return errToken
 	case who.Settings.Disabled:
 		return remit.Errorf(remit.Forbidden, remit.ReasonDisabled, "The client is disabled.")

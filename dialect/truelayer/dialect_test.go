@@ -1,6 +1,7 @@
 package truelayer
 
 import (
+	"bytes"
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
@@ -262,6 +263,61 @@ func TestATokenIsWorthNothingElsewhere(t *testing.T) {
 	}
 	if err := claim(dialecttest.RequestKey, "/v3/payouts/1", dialect.Mark(dialecttest.RequestKey, markBank, "acme", "payments", "99999999999"), now); err == nil {
 		t.Error("a payer's link is taken for a token")
+	}
+}
+
+// TestATokenEndsWithItsSecrets tries an access token and a payment's own token
+// while the client has the secrets under which they were made, others, and
+// none.
+func TestATokenEndsWithItsSecrets(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	for what, x := range map[string]token{
+		"an access token":     {scopes: []string{scopePayments}},
+		"a payment's own one": {resource: "1"},
+	} {
+		x.client, x.issued, x.expires = "acme", "first", now.Add(time.Minute)
+		h := http.Header{"Authorization": {"Bearer " + x.write(dialecttest.RequestKey)}}
+		for issued, want := range map[string]error{"first": nil, "second": errToken, "": errToken} {
+			call := New().Read(dialect.Request{Method: "GET", Path: "/v3/payments/1", Header: h, Key: dialecttest.RequestKey, At: now})
+			if who, err := call.Claim(); who != "acme" || err != nil {
+				t.Fatalf("%s is %q's, %v", what, who, err)
+			}
+			if err := call.Verify(dialect.Caller{Known: true, Admitted: true, Issued: issued}); err != want {
+				t.Errorf("%s under the secrets %q: %v, want %v", what, issued, err, want)
+			}
+		}
+	}
+}
+
+// TestEachTryOfAWebhookIsSignedAnew seals one webhook at two times: the body is
+// the same, the timestamp is that of the try and is signed, and a receiver
+// believes both.
+func TestEachTryOfAWebhookIsSignedAnew(t *testing.T) {
+	b := bench(t)
+	notice := remit.Notice{Kind: "refund_executed", URL: "https://merchant.example/hooks/tl/", Content: details(frozen{Body: json.RawMessage(`{"event_id":"1"}`)})}
+	seal := func(at time.Time) (dialect.Outgoing, dialect.Request) {
+		out, err := b.Dialect.Seal(notice, b.Signer, dialect.Caller{}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out, dialect.Request{Method: out.Method, Path: "/hooks/tl", Header: out.Header, Body: out.Body}
+	}
+	first, arrived := seal(time.Date(2026, 3, 12, 15, 14, 18, 900_000_000, time.UTC))
+	again, late := seal(time.Date(2026, 3, 14, 2, 0, 0, 0, time.FixedZone("", 3600)))
+	if a, b := first.Header.Get(headerTimestamp), again.Header.Get(headerTimestamp); a != "2026-03-12T15:14:18Z" || b != "2026-03-14T01:00:00Z" {
+		t.Errorf("sent at %s, then at %s", a, b)
+	}
+	if !bytes.Equal(first.Body, again.Body) || first.Header.Get(headerSignature) == again.Header.Get(headerSignature) {
+		t.Error("another body, or the same signature")
+	}
+	for _, r := range []dialect.Request{arrived, late} {
+		if _, problem := b.Dialect.Receive(r, b.Credentials, b.Server); problem != "" {
+			t.Error(problem)
+		}
+	}
+	late.Header.Set(headerTimestamp, first.Header.Get(headerTimestamp))
+	if _, problem := b.Dialect.Receive(late, b.Credentials, b.Server); problem == "" {
+		t.Error("a timestamp that was altered is believed")
 	}
 }
 

@@ -102,13 +102,7 @@ func openShop(t testing.TB) *shop {
 	web := httptest.NewServer(serve)
 	t.Cleanup(func() { x.http.CloseIdleConnections(); web.Close(); serve.Close() })
 	x.url = web.URL
-	_, answer := x.send(t, x.request(t, "POST", "/connect/token", fmt.Sprintf(
-		`{"grant_type":"client_credentials","client_id":%q,"client_secret":%q,"scope":"payments"}`, c.Principal, c.Secrets["client_secret"])))
-	var got struct {
-		Token string `json:"access_token"`
-	}
-	must(t, json.Unmarshal(answer, &got))
-	x.token = got.Token
+	x.grant(t, c)
 	return x
 }
 
@@ -237,4 +231,72 @@ func TestAKeyIsUsedByOneRequestAtATime(t *testing.T) {
 	if n := bytes.Count(list, []byte(`"id"`)); n != 1 {
 		t.Errorf("%d refunds are listed: %s", n, list)
 	}
+}
+
+// grant asks for an access token with a client's secret.
+func (x *shop) grant(t testing.TB, c dialect.Credentials) {
+	t.Helper()
+	_, answer := x.send(t, x.request(t, "POST", "/connect/token", fmt.Sprintf(
+		`{"grant_type":"client_credentials","client_id":%q,"client_secret":%q,"scope":"payments"}`, c.Principal, c.Secrets["client_secret"])))
+	var got struct {
+		Token string `json:"access_token"`
+	}
+	must(t, json.Unmarshal(answer, &got))
+	x.token = got.Token
+}
+
+// TestNewSecretsEndTheTokens issues a client's credentials anew, and revokes
+// them: its tokens, a payment's own among them, are refused at once, and those
+// of another client are not. A key that is replaced ends none.
+func TestNewSecretsEndTheTokens(t *testing.T) {
+	x := openShop(t)
+	head := func(m remit.MerchantID) remit.Head { return x.Engine.Head(m, "operator:test", "test") }
+	must(t, x.AddMerchant(t.Context(), head("globex"), remit.Settings{Name: "Globex"}))
+	other, err := x.Issue(t.Context(), head("globex"), truelayer.Name)
+	must(t, err)
+	acme := x.token
+	x.grant(t, other)
+	globex := x.token
+	x.token = acme
+	path := "/v3/payments"
+	status, made := x.send(t, x.signed(t, path, "k", `{"amount_in_minor":100,"currency":"EUR","user":{"name":"A"},"payment_method":{"type":"bank_transfer",`+
+		`"provider_selection":{"type":"user_selected"},"beneficiary":{"type":"external_account","account_holder_name":"B","reference":"r","account_identifier":{"type":"iban","iban":"FI2112345600000785"}}}}`))
+	if status != 201 {
+		t.Fatalf("%d %s", status, made)
+	}
+	var payment struct {
+		ID    string `json:"id"`
+		Token string `json:"resource_token"`
+	}
+	must(t, json.Unmarshal(made, &payment))
+	mine, theirs := path+"/"+payment.ID, "/v3/merchant-accounts"
+	want := func(when string, mineIs int) {
+		t.Helper()
+		for _, ask := range []struct {
+			whose, token, path string
+			status             int
+		}{{"acme's", acme, mine, mineIs}, {"the payment's", payment.Token, mine, mineIs}, {"globex's", globex, theirs, 200}} {
+			x.token = ask.token
+			if got, body := x.send(t, x.request(t, "GET", ask.path, "")); got != ask.status {
+				t.Errorf("%s: %s token is answered %d %s, want %d", when, ask.whose, got, body, ask.status)
+			}
+		}
+	}
+	want("at first", 200)
+	public, err := x509.MarshalPKIXPublicKey(x.key.Public())
+	must(t, err)
+	_, err = x.SetPublicKey(t.Context(), head("acme"), truelayer.Name, x.kid, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
+	must(t, err)
+	want("with another key", 200)
+	again, err := x.Issue(t.Context(), head("acme"), truelayer.Name)
+	must(t, err)
+	want("with new secrets", 401)
+	x.grant(t, again)
+	if got, body := x.send(t, x.request(t, "GET", mine, "")); got != 200 {
+		t.Errorf("under the new secrets: %d %s", got, body)
+	}
+	acme = x.token
+	err = x.Revoke(t.Context(), head("acme"), truelayer.Name)
+	must(t, err)
+	want("revoked", 401)
 }

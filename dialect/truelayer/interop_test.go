@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"remit"
 	"remit/dialect"
@@ -99,8 +100,8 @@ const testJKU = "https://api.example/.well-known/jwks"
 // webhook is one of ours, sealed, and the answer to who asks for our keys.
 func webhook(t *testing.T, k keys, url string) (message, []byte) {
 	t.Helper()
-	notice := remit.Notice{Kind: "refund_executed", URL: url, Content: details(frozen{"2026-03-12T15:14:18Z", testJKU, json.RawMessage(`{"type":"refund_executed"}`)})}
-	out, err := Dialect{}.Seal(notice, k, dialect.Caller{})
+	notice := remit.Notice{Kind: "refund_executed", URL: url, Content: details(frozen{testJKU, json.RawMessage(`{"type":"refund_executed"}`)})}
+	out, err := Dialect{}.Seal(notice, k, dialect.Caller{}, time.Date(2026, 3, 12, 15, 14, 18, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,9 @@ import (
 // docs/spec/truelayer.md#11-webhooks, 11.5: off by default.
 const switchAuthorized = "truelayer.payment_authorized"
 
-// frozen is a notice as it is kept: all of its request but the signature.
+// frozen is a notice as it is kept: all of its request but its timestamp and
+// its signature.
 type frozen struct {
-	At   string          `json:"at"` // X-Tl-Webhook-Timestamp
 	JKU  string          `json:"jku,omitempty"`
 	Body json.RawMessage `json:"body"`
 }
@@ -55,7 +55,7 @@ func (Dialect) Notices(o dialect.Occurrence) []remit.Notice {
 		b["event_version"], b["event_id"] = 1, o.UUID()
 		all = append(all, remit.Notice{
 			Kind: b["type"].(string), URL: to, KeyVersion: o.KeyVersion,
-			Content: details(frozen{o.Event.At.UTC().Format("2006-01-02T15:04:05Z"), o.Merchant.Settings.Config[configJKU], json.RawMessage(details(b))}),
+			Content: details(frozen{o.Merchant.Settings.Config[configJKU], json.RawMessage(details(b))}),
 		})
 	}
 	return all
@@ -126,8 +126,14 @@ const (
 	webhookSigned   = headerTimestamp + ",Content-Type"
 )
 
-// Seal signs a webhook. Its timestamp is that of the event, on every try. (D12)
-func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller) (dialect.Outgoing, error) {
+// timestampLayout is RFC 3339, in UTC, to the second.
+// docs/spec/truelayer.md#11-webhooks, 11.2.
+const timestampLayout = "2006-01-02T15:04:05Z"
+
+// Seal signs a webhook for a try. Its timestamp is the time at which it is sent,
+// and is signed: of one webhook every try has the same body, and a signature of
+// its own. (D12) docs/spec/truelayer.md#11-webhooks, 11.7.
+func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller, at time.Time) (dialect.Outgoing, error) {
 	var f frozen
 	if err := json.Unmarshal([]byte(n.Content), &f); err != nil {
 		return dialect.Outgoing{}, fmt.Errorf("truelayer: a notice was kept badly: %w", err)
@@ -144,7 +150,7 @@ func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller) (dialect
 	if err != nil {
 		return dialect.Outgoing{}, err
 	}
-	h := http.Header{headerTimestamp: {f.At}, "Content-Type": {"application/json"}}
+	h := http.Header{headerTimestamp: {at.UTC().Format(timestampLayout)}, "Content-Type": {"application/json"}}
 	j := jose{Alg: algorithm, Kid: kid, Version: signatureVersion, Headers: webhookSigned, JKU: f.JKU}
 	signature, err := signJWS(key, j, http.MethodPost, signedPath(to), h, f.Body)
 	if err != nil {

@@ -20,6 +20,7 @@ type paymentDetails struct {
 	Flow     *flow             `json:"flow,omitempty"` // once it was started
 	Hosted   string            `json:"hosted,omitempty"`
 	Failure  string            `json:"failure,omitempty"` // why it failed, where it is known
+	Issued   string            `json:"issued,omitempty"`  // of the secrets under which its own token was made
 }
 
 func paymentDetailsOf(p remit.Payment) (x paymentDetails) {
@@ -83,7 +84,7 @@ func decodePayment(c *call) (dialect.Operation, error) {
 		o.fault(field("currency", "Value is not supported."))
 	}
 	p.Amount = money.Amount{Minor: minor, Currency: currency}
-	d := paymentDetails{Method: c.method(o.within("payment_method"), currency), Metadata: o.pairs("metadata"), Related: o.raw("sub_merchants")}
+	d := paymentDetails{Method: c.method(o.within("payment_method"), currency), Metadata: o.pairs("metadata"), Related: o.raw("sub_merchants"), Issued: c.who.Issued}
 	if user := o.within("user").text("id"); user != "" {
 		p.Names = []remit.Name{{Scope: scopeUser, Text: user}}
 	} else {
@@ -192,7 +193,7 @@ func answerPaymentCreated(c *call, _ dialect.Signer, r remit.Result) dialect.Res
 	d := paymentDetailsOf(p)
 	res := createdJSON{
 		ID: p.ExternalID, User: userJSON{nameIn(p, scopeUser)}, Status: "authorization_required",
-		Token: token{client: c.token.client, resource: p.ExternalID, expires: p.Opened.Add(resourceTokenLife)}.write(c.r.Key),
+		Token: token{client: c.token.client, issued: d.Issued, resource: p.ExternalID, expires: p.Opened.Add(resourceTokenLife)}.write(c.r.Key),
 	}
 	if c.body.has("authorization_flow") && d.Flow != nil {
 		res.Status, res.Flow = "authorizing", c.flowJSON(p, d, 0)

@@ -21,9 +21,11 @@ const scopePayments = "payments"
 var scopes = []string{scopePayments, "recurring_payments:sweeping", "recurring_payments:commercial", "signupplus"}
 
 // token is what a bearer shows. It is signed by us, and holds all that is
-// asked of it: no store is read. A new key of the installation revokes all.
+// asked of it: no store is read beyond what is known of every caller. It ends
+// with the secrets under which it was made.
 type token struct {
 	client   string
+	issued   string // of those secrets: see dialect.Caller
 	scopes   []string
 	resource string // the payment that it is for; "" is an access token
 	expires  time.Time
@@ -38,22 +40,26 @@ const (
 func (t token) write(key []byte) string {
 	end := strconv.FormatInt(t.expires.Unix(), 10)
 	if t.resource != "" {
-		return dialect.Mark(key, markResource, t.client, t.resource, end)
+		return dialect.Mark(key, markResource, t.client, t.resource, end, t.issued)
 	}
-	return dialect.Mark(key, markAccess, t.client, strings.Join(t.scopes, " "), end)
+	return dialect.Mark(key, markAccess, t.client, strings.Join(t.scopes, " "), end, t.issued)
 }
 
 func readToken(key []byte, text string) (t token, ok bool) {
-	parts, ok := dialect.ReadMark(key, markAccess, text)
-	if ok {
-		t.scopes = strings.Fields(parts[1])
-	} else if parts, ok = dialect.ReadMark(key, markResource, text); ok {
-		t.resource = parts[1]
-	} else {
+	parts, access := dialect.ReadMark(key, markAccess, text)
+	if !access {
+		parts, _ = dialect.ReadMark(key, markResource, text)
+	}
+	if len(parts) != 4 {
 		return t, false
 	}
+	if access {
+		t.scopes = strings.Fields(parts[1])
+	} else {
+		t.resource = parts[1]
+	}
 	end, err := strconv.ParseInt(parts[2], 10, 64)
-	t.client, t.expires = parts[0], time.Unix(end, 0)
+	t.client, t.expires, t.issued = parts[0], time.Unix(end, 0), parts[3]
 	return t, err == nil
 }
 
@@ -118,7 +124,7 @@ func decodeToken(c *call) (dialect.Operation, error) {
 
 // answerToken hands out a token. docs/spec/truelayer.md#2-authentication-post-connecttoken, 2.2.
 func answerToken(c *call, _ dialect.Signer, _ remit.Result) dialect.Response {
-	c.token.client, c.token.expires = c.client, c.r.At.Add(tokenLife)
+	c.token.client, c.token.issued, c.token.expires = c.client, c.who.Issued, c.r.At.Add(tokenLife)
 	return c.json(http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`

@@ -13,7 +13,7 @@ import (
 )
 
 // Seal signs a frozen notification. docs/spec/trustly-eu.md#52-request-shape.
-func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller) (dialect.Outgoing, error) {
+func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller, _ time.Time) (dialect.Outgoing, error) {
 	frozen, err := parse([]byte(n.Content))
 	if err != nil {
 		return dialect.Outgoing{}, fmt.Errorf("trustly: a notice was kept badly: %w", err)

@@ -277,10 +277,10 @@ func TestWithoutASignatureNothingIsSaid(t *testing.T) {
 			t.Errorf("%v: %d %s", err, res.Status, res.Body)
 		}
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}"}, noKeys{}, dialect.Caller{}); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}"}, noKeys{}, dialect.Caller{}, time.Time{}); err == nil {
 		t.Error("a notification is sealed without a key")
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{"}, k, dialect.Caller{}); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{"}, k, dialect.Caller{}, time.Time{}); err == nil {
 		t.Error("a notification that was kept badly is sealed")
 	}
 }
@@ -297,7 +297,7 @@ func TestAnAnswerKeepsItsKey(t *testing.T) {
 			t.Errorf("version 2 was not asked for: %s", res.Body)
 		}
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}", KeyVersion: 2}, k, dialect.Caller{}); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Kind: noticeCredit, Content: "{}", KeyVersion: 2}, k, dialect.Caller{}, time.Time{}); err == nil {
 		t.Error("version 2 was not asked for by a notification")
 	}
 }
@@ -388,7 +388,7 @@ func TestIssuedCredentialsWork(t *testing.T) {
 func TestAMerchantDoesNotBelieveAStranger(t *testing.T) {
 	b, k := bench(t), readKeys(t)
 	n := remit.Notice{Kind: noticeCredit, Content: `{"uuid":"f1b77aac-516d-4b89-a125-c005f4c020f0","data":{"amount":"20.00"}}`}
-	out, err := Dialect{}.Seal(n, k, dialect.Caller{})
+	out, err := Dialect{}.Seal(n, k, dialect.Caller{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func TestEventsByChange(t *testing.T) {
 		o.Number = func() string { return "1" }
 		var got []string
 		for _, n := range (Dialect{}).Notices(o) {
-			out, err := Dialect{}.Seal(n, nil, dialect.Caller{Shared: map[string]string{accessID: "i", accessKey: "k"}})
+			out, err := Dialect{}.Seal(n, nil, dialect.Caller{Shared: map[string]string{accessID: "i", accessKey: "k"}}, start)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,10 +218,10 @@ func TestAMerchantDoesNotBelieveAStranger(t *testing.T) {
 // TestANoticeIsNotSentUnsigned: without the key, or kept badly, there is
 // nothing to send.
 func TestANoticeIsNotSentUnsigned(t *testing.T) {
-	if _, err := (Dialect{}).Seal(remit.Notice{Content: "[]"}, nil, dialect.Caller{}); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Content: "[]"}, nil, dialect.Caller{}, start); err == nil {
 		t.Error("sealed without a key")
 	}
-	if _, err := (Dialect{}).Seal(remit.Notice{Content: "{"}, nil, dialect.Caller{Shared: map[string]string{accessID: "i", accessKey: "k"}}); err == nil {
+	if _, err := (Dialect{}).Seal(remit.Notice{Content: "{"}, nil, dialect.Caller{Shared: map[string]string{accessID: "i", accessKey: "k"}}, start); err == nil {
 		t.Error("sealed what cannot be read")
 	}
 }

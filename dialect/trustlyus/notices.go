@@ -151,7 +151,7 @@ func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+"
 const answerWithin = 3 * time.Second
 
 // Seal signs an event as it is sent.
-func (Dialect) Seal(n remit.Notice, _ dialect.Signer, to dialect.Caller) (dialect.Outgoing, error) {
+func (Dialect) Seal(n remit.Notice, _ dialect.Signer, to dialect.Caller, _ time.Time) (dialect.Outgoing, error) {
 	var all [][2]string
 	if err := json.Unmarshal([]byte(n.Content), &all); err != nil {
 		return dialect.Outgoing{}, fmt.Errorf("trustlyus: a notice was kept badly: %w", err)

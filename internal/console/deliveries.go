@@ -61,7 +61,11 @@ func (c *Console) delivery(v *visit) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"D": d, "Request": c.request(v, d.Delivery)}
+	at := d.Created // of the newest attempt, once there is one
+	if n := len(d.Log); n > 0 {
+		at = d.Log[n-1].At
+	}
+	data := map[string]any{"D": d, "Request": c.request(v, d.Delivery, at)}
 	if n := len(d.Log); n > 1 {
 		left, right := d.Log[chosen(v.FormValue("left"), n-1, n)], d.Log[chosen(v.FormValue("right"), n, n)]
 		data["Left"], data["Right"], data["Diff"] = left, right, difference(mask(left.Response), mask(right.Response))
@@ -130,7 +134,7 @@ func split(text string) []string {
 	return lines[:min(len(lines), linesMax)]
 }
 
-// redeliver makes a delivery once more, with the same bytes.
+// redeliver makes a delivery once more, with the same body.
 func (c *Console) redeliver(v *visit) (out outcome, err error) {
 	d, err := c.delivered(v)
 	if err != nil {

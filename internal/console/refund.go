@@ -109,9 +109,8 @@ func (c *Console) timeline(v *visit, d evidence.Dossier) []entry {
 		all = append(all, happened(d.Disbursement, e))
 	}
 	for _, x := range d.Deliveries {
-		r := c.request(v, x.Delivery)
 		for _, t := range x.Log {
-			all = append(all, attempted(v, x, t, r))
+			all = append(all, attempted(v, x, t, c.request(v, x.Delivery, t.At)))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return a.At.Compare(b.At) })
@@ -220,9 +219,9 @@ type request struct {
 	Body        string
 }
 
-// request makes a notification's bytes again: they are the same on every try.
-// Nil where they cannot be made now.
-func (c *Console) request(v *visit, d remit.Delivery) *request {
+// request makes a notification's bytes again, as a try had them at its time. Nil
+// where they cannot be made now.
+func (c *Console) request(v *visit, d remit.Delivery, at time.Time) *request {
 	speaks, ok := c.o.Node.Dialects[d.Dialect]
 	if !ok {
 		return nil
@@ -231,7 +230,7 @@ func (c *Console) request(v *visit, d remit.Delivery) *request {
 	if err != nil {
 		return nil
 	}
-	out, err := speaks.Seal(d.Notice, c.o.Node.Directory.Signer(d.Dialect), to)
+	out, err := speaks.Seal(d.Notice, c.o.Node.Directory.Signer(d.Dialect), to, at)
 	if err != nil {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,7 @@ type (
 	// known is what a credential says, parsed.
 	known struct {
 		merchant remit.MerchantID
+		issued   string // see dialect.Caller
 		digests  map[string]string
 		shared   map[string]string
 		public   map[string]crypto.PublicKey
@@ -175,7 +177,7 @@ func (d *Directory) caller(ctx context.Context, in string, k known) (dialect.Cal
 	if err != nil {
 		return dialect.Caller{}, err
 	}
-	c := dialect.Caller{Known: true, Merchant: k.merchant, Settings: settings, Shared: k.shared, PublicKeys: k.public}
+	c := dialect.Caller{Known: true, Merchant: k.merchant, Settings: settings, Issued: k.issued, Shared: k.shared, PublicKeys: k.public}
 	if settings.KeysWithdrawn[in] {
 		c.PublicKeys = nil
 	}
@@ -210,13 +212,25 @@ func (d *Directory) parse(c remit.Credential) (known, error) {
 	if err != nil {
 		return known{}, err
 	}
-	out := known{merchant: c.Merchant, digests: k.Digests, shared: k.Shared, public: map[string]crypto.PublicKey{}}
+	out := known{merchant: c.Merchant, issued: d.issued(c, k.Digests), digests: k.Digests, shared: k.Shared, public: map[string]crypto.PublicKey{}}
 	for name, text := range k.Public {
 		if out.public[name], err = ParsePublicKey(text); err != nil {
 			return known{}, fmt.Errorf("public key %q of %s: %w", name, c.Merchant, err)
 		}
 	}
 	return out, nil
+}
+
+// issuedChars is how long the name of an issue of secrets is: 96 bits.
+const issuedChars = 16
+
+// issued names the secrets of a credential, and gives none of them away.
+func (d *Directory) issued(c remit.Credential, digests map[string]string) string {
+	parts := []string{"issued", c.Dialect, string(c.Merchant)}
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
+		parts = append(parts, name, digests[name])
+	}
+	return d.vault.Digest(parts...)[:issuedChars]
 }
 
 // Make makes a merchant's credentials for a dialect, and keeps nothing. They

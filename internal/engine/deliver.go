@@ -94,7 +94,7 @@ func (e *Engine) try(ctx context.Context, speaks dialect.Dialect, d remit.Delive
 	t := remit.Try{At: e.now()}
 	var reply dialect.Reply
 	var took time.Duration
-	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect), to)
+	out, err := speaks.Seal(d.Notice, e.cfg.Directory.Signer(d.Dialect), to, t.At)
 	if err == nil {
 		reply, took, err = e.cfg.Caller.Send(ctx, d.Notice.URL, out)
 	}

@@ -183,7 +183,7 @@ func (b *inbox) owed(r *http.Request, body []byte, m remit.MerchantID, x remit.D
 	if err != nil {
 		return nil
 	}
-	out, err := d.Seal(x.Notice, b.node.Directory.Signer(x.Dialect), to)
+	out, err := d.Seal(x.Notice, b.node.Directory.Signer(x.Dialect), to, b.node.Clock.Now())
 	if err != nil || out.Method != r.Method || !bytes.Equal(out.Body, body) || !strings.HasSuffix(r.URL.RawQuery, out.Query) {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // inBritain is a client of TrueLayer's API, from what sandbox.json says alone.
@@ -145,7 +146,7 @@ func TestAPaymentByPageIsRefundedAndComesBack(t *testing.T) {
 }
 
 // A receiver that answers 500 is told again, by the same body, until it
-// answers 2xx.
+// answers 2xx. Each try says when it was made.
 func TestAWebhookIsToldUntilItIsTaken(t *testing.T) {
 	b := start(t).inBritain()
 	payment := at(b.do("POST", "/payments", `{"dialect":"truelayer","amount_minor":5000,"currency":"EUR"}`), "external_id").(string)
@@ -157,6 +158,11 @@ func TestAWebhookIsToldUntilItIsTaken(t *testing.T) {
 	for _, i := range items {
 		if at(i, "body") != at(items[0], "body") || at(i, "verified") != true {
 			t.Errorf("told %v, then %v", items[0], i)
+		}
+		came, err := time.Parse(time.RFC3339, at(i, "received_at").(string))
+		must(t, err)
+		if sent := at(i, "headers", "X-Tl-Webhook-Timestamp"); sent != came.Format("2006-01-02T15:04:05Z") {
+			t.Errorf("sent at %v, received at %s", sent, came)
 		}
 	}
 	if len(items) != 4 {

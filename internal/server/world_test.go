@@ -56,7 +56,7 @@ func (plainly) Checks() []dialect.Check                         { return nil }
 func (plainly) Notices(dialect.Occurrence) []remit.Notice       { return nil }
 func (plainly) Retry(remit.Notice, int64) (time.Duration, bool) { return 0, false }
 func (plainly) NewServerKey(io.Reader) (string, error)          { return "", nil }
-func (plainly) Seal(remit.Notice, dialect.Signer, dialect.Caller) (dialect.Outgoing, error) {
+func (plainly) Seal(remit.Notice, dialect.Signer, dialect.Caller, time.Time) (dialect.Outgoing, error) {
 	return dialect.Outgoing{}, nil
 }
 func (plainly) Acknowledged(remit.Notice, dialect.Reply, dialect.Caller) error { return nil }
