@@ -82,10 +82,12 @@ func (c *call) zeroIsWhole() bool {
 	return strings.HasPrefix(c.r.Header.Get("TL-Agent"), "truelayer-java/") || c.who.Settings.On(switchZeroIsWhole)
 }
 
-// judgeRefund refuses a payment whose money never was with us.
+// judgeRefund refuses a payment whose money never was with us. It is asked
+// within the commit: of nearly all payments the word is not in the details, and
+// they need not be read.
 // docs/spec/truelayer.md#61-semantics.
 func judgeRefund(p remit.Payment) *remit.Error {
-	if paymentDetailsOf(p).external() {
+	if strings.Contains(p.Details, toExternal) && paymentDetailsOf(p).external() {
 		return remit.Errorf(remit.Conflict, remit.ReasonNotFunded, "the payment is not into a merchant account")
 	}
 	return nil
