@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"remit"
 	"remit/internal/console"
+	"remit/money"
 )
 
 // answer is what a page was answered with.
@@ -247,6 +249,28 @@ func TestAListGoesOnAndIsTakenAlong(t *testing.T) {
 	file := w.fetch("/console/m/acme/payments.csv?state=funded")
 	if lines := strings.Count(file.body, "\n"); lines != 54 || strings.Contains(file.body, ",=HYPERLINK") {
 		t.Errorf("the file has %d lines: %.200s", lines, file.body)
+	}
+}
+
+// TestAPaymentThatExpiredSaysWhy, on its page and in the file.
+func TestAPaymentThatExpiredSaysWhy(t *testing.T) {
+	w := begin(t)
+	res, err := w.node.Engine.Do(t.Context(), remit.OpenPayment{
+		Head: w.node.Engine.Head("acme", "operator:test", "test"), Keyed: remit.Keyed{Dialect: "trustly"}, State: remit.PaymentOpened,
+		Amount: money.Amount{Minor: 100, Currency: "EUR"}, Expires: time.Hour,
+	})
+	must(t, err)
+	path := "/console/m/acme/payments/" + string(res.Payment.ID)
+	const why = "nobody finished it in time"
+	if page := w.fetch(path); strings.Contains(page.body, why) || !strings.Contains(page.body, "opened") {
+		t.Errorf("before its time is up the page is %s", page.body)
+	}
+	w.control("clock/advance", `{"by":"1h"}`)
+	if page := w.fetch(path); !strings.Contains(page.body, why) {
+		t.Errorf("the page does not say %q: %s", why, page.body)
+	}
+	if file := w.fetch("/console/m/acme/payments.csv?state=failed"); !strings.Contains(file.body, ",failed,expired,1.00,EUR,") {
+		t.Errorf("the file is %s", file.body)
 	}
 }
 

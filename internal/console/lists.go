@@ -328,13 +328,13 @@ func (c *Console) paymentsCSV(v *visit) error {
 		return err
 	}
 	f.After, f.Max = "", csvRowsMax
-	columns := []string{"id", "external_id", "dialect", "state", "amount", "currency", "refunded", "left", "order_reference", "opened", "funded", "ended"}
+	columns := []string{"id", "external_id", "dialect", "state", "reason", "amount", "currency", "refunded", "left", "order_reference", "opened", "funded", "ended"}
 	return v.table("payments.csv", columns, func(after string) (rows [][]string, last string, err error) {
 		f.After = remit.PaymentID(after)
 		list, err := c.store.Payments(v.Context(), f)
 		for _, p := range list {
 			of := func(minor int64) string { return money.Amount{Minor: minor, Currency: p.Amount.Currency}.Major() }
-			rows = append(rows, []string{string(p.ID), p.ExternalID, p.Dialect, string(p.State), p.Amount.Major(), string(p.Amount.Currency),
+			rows = append(rows, []string{string(p.ID), p.ExternalID, p.Dialect, string(p.State), string(p.Reason), p.Amount.Major(), string(p.Amount.Currency),
 				of(p.RefundedMinor), of(p.Left()), p.OrderReference, stamp(p.Opened), stamp(p.Funded), stamp(p.Ended)})
 		}
 		if len(list) == csvRowsMax {

@@ -101,7 +101,7 @@ func (v *visit) render(status int, name, nav, title string, data any) {
 
 var funcs = template.FuncMap{
 	"asset": assetURL, "money": moneyHTML, "minor": func(n int64, c money.Currency) template.HTML { return moneyHTML(money.Amount{Minor: n, Currency: c}) },
-	"signed": signedHTML, "state": stateHTML, "icon": icon, "clock": clockHTML, "words": words, "why": why,
+	"signed": signedHTML, "state": stateHTML, "icon": icon, "clock": clockHTML, "words": words, "why": why, "reason": reasonWords,
 	"accountName": accountName, "step": stepWords, "actor": actorWords, "percent": percent, "query": withQuery, "short": short,
 	"currency": func(c string) money.Currency { return money.Currency(c) }, "took": took, "sub": func(a, b int64) int64 { return a - b },
 	"dialect": dialectName, "dict": dict, "plural": plural, "sortedFlags": sortedFlags, "host": host,
@@ -343,6 +343,7 @@ var reasons = map[remit.Reason]string{
 	remit.ReasonShort: "the balance was too low", remit.ReasonAborted: "called back before it was sent", remit.ReasonAccountClosed: "the account is closed",
 	remit.ReasonAccountUnknown: "the account does not exist", remit.ReasonAccountBlocked: "the account is blocked",
 	remit.ReasonNoBeneficiary: "nobody knows the payer's account", remit.ReasonRefusedByBank: "the bank refused it", remit.ReasonPaymentGone: "the payment's money never came",
+	remit.ReasonExpired: "nobody finished it in time",
 }
 
 func reasonWords(r remit.Reason) string {
