@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"remit"
+	"remit/internal/books"
 	"remit/internal/console"
 	"remit/internal/node"
 	"remit/internal/vault"
@@ -46,7 +48,8 @@ func pages(ctx context.Context, o options) (string, error) {
 		return "", err
 	}
 	defer n.Close()
-	if err := stock(ctx, n, s); err != nil {
+	worst, err := stock(ctx, n, s)
+	if err != nil {
 		return "", err
 	}
 	c := console.New(console.Options{Node: n, Real: time.Now, Operator: "operator:bench"})
@@ -64,7 +67,8 @@ SQLite; one merchant with %d payments and %d refunds; the server's time for a pa
 		{"payments, from the middle", "/m/acme/payments?after=" + middle}, {"one payment", "/m/acme/payments/" + middle},
 		{"refunds", "/m/acme/refunds"}, {"one refund", fmt.Sprintf("/m/acme/out/d%019d", consoleRefunds/2)},
 		{"search by id", "/search?in=acme&q=" + fmt.Sprint(1_000_000_000+consolePayments/2)}, {"search by amount", "/search?in=acme&q=49.90"},
-		{"ledger", "/m/acme/ledger"}, {"deliveries", "/m/acme/deliveries"}, {"settings", "/m/acme/settings"},
+		{"ledger", "/m/acme/ledger"}, {"ledger, at a moment half-way between two marks", "/m/acme/ledger?at=" + worst.Format("2006-01-02T15:04:05")},
+		{"one account", "/m/acme/ledger/account?path=EUR"}, {"deliveries", "/m/acme/deliveries"}, {"settings", "/m/acme/settings"},
 	} {
 		var took []time.Duration
 		for range consoleOpenings {
@@ -83,15 +87,47 @@ SQLite; one merchant with %d payments and %d refunds; the server's time for a pa
 	return t.String(), nil
 }
 
+// shelves are rows that are to be written, with the books that they make.
+type shelves struct {
+	store.Writes
+	seq   int64
+	books ledger.Books
+}
+
+// event adds one that carries out a transfer, and answers the transfer's id.
+func (w *shelves) event(at time.Time, subject, kind string, t ledger.Transfer) (string, error) {
+	w.seq++
+	t.ID = remit.TransferID(w.seq, 0)
+	w.Events = append(w.Events, remit.Event{
+		Merchant: "acme", Seq: w.seq, At: at, Subject: subject, Kind: kind, Actor: "rail:simulator", Evidence: "bench", Cause: subject[1:], Transfers: []ledger.Transfer{t},
+	})
+	return t.ID, w.books.Lay(t, remit.MayGoNegative)
+}
+
+// keep writes them.
+func (w *shelves) keep(ctx context.Context, s store.Store) error {
+	err := s.Update(ctx, store.Wants{Merchants: []remit.MerchantID{"acme"}, Block: true}, func(h *store.Have) (*store.Writes, error) {
+		m := h.Merchants["acme"]
+		m.Seq = w.seq
+		w.Merchants = []remit.Merchant{m}
+		w.Accounts = map[remit.MerchantID][]ledger.Account{"acme": slices.Collect(maps.Values(w.books))}
+		return &w.Writes, nil
+	})
+	w.Writes = store.Writes{}
+	return err
+}
+
 // stock writes the rows themselves: a million payments through the engine
-// would take an hour to no purpose here.
-func stock(ctx context.Context, n *node.Node, s store.Store) error {
+// would take an hour to no purpose here. It answers the moment whose books cost
+// most.
+func stock(ctx context.Context, n *node.Node, s store.Store) (worst time.Time, err error) {
 	if err := n.AddMerchant(ctx, n.Engine.Head("acme", "operator:bench", "bench"), remit.Settings{Name: "Acme"}); err != nil {
-		return err
+		return worst, err
 	}
+	world, balance, clearing := remit.WorldAccount("acme", "EUR"), remit.BalanceAccount("acme", "EUR"), remit.ClearingAccount("acme", "simulator", "EUR")
 	first := time.Now().Add(-consoleSpread).UTC().Truncate(time.Microsecond)
 	rnd := rand.New(rand.NewPCG(1, 1))
-	w := store.Writes{Accounts: map[remit.MerchantID][]ledger.Account{}}
+	w := &shelves{seq: 1, books: ledger.Books{}}
 	for i := range consolePayments {
 		at := first.Add(consoleSpread / consolePayments * time.Duration(i))
 		amount := money.Amount{Minor: 100 + rnd.Int64N(100_000), Currency: "EUR"}
@@ -99,21 +135,35 @@ func stock(ctx context.Context, n *node.Node, s store.Store) error {
 			ID: remit.PaymentID(fmt.Sprintf("p%019d", i)), Merchant: "acme", Dialect: "trustly", ExternalID: fmt.Sprint(1_000_000_000 + i), Amount: amount,
 			State: remit.PaymentFunded, OrderReference: fmt.Sprintf("order-%d", i), PayerAccount: "sealed", Opened: at, Updated: at, Authorized: at, Funded: at,
 		}
+		if p.Funding, err = w.event(at, string(p.ID), "funded", ledger.Transfer{Step: ledger.Post, From: world, To: balance, Amount: amount}); err != nil {
+			return worst, err
+		}
+		if w.seq == (consolePayments/2/books.Every)*books.Every+books.Every/2 {
+			worst = at
+		}
 		if k := i - (consolePayments - consoleRefunds); k >= 0 {
 			p.RefundedMinor, p.RefundsLive = 100, 1
-			w.Disbursements = append(w.Disbursements, remit.Disbursement{
+			d := remit.Disbursement{
 				ID: remit.DisbursementID(fmt.Sprintf("d%019d", k)), Merchant: "acme", Kind: remit.KindRefund, Payment: p.ID, Dialect: "trustly",
 				Amount: money.Amount{Minor: 100, Currency: "EUR"}, State: remit.Settled, Reference: fmt.Sprintf("ref-%d", k), Rail: "simulator",
 				Created: at, Updated: at, Sent: at, Settled: at,
-			})
+			}
+			hold := ledger.Transfer{Step: ledger.Hold, From: balance, To: clearing, Amount: d.Amount}
+			if d.Hold, err = w.event(at, string(d.ID), "accepted", hold); err != nil {
+				return worst, err
+			}
+			hold.Step, hold.Cites = ledger.PostHold, d.Hold
+			if d.Paid, err = w.event(at, string(d.ID), "settled", hold); err != nil {
+				return worst, err
+			}
+			w.Disbursements = append(w.Disbursements, d)
 		}
 		if w.Payments = append(w.Payments, p); len(w.Payments) == consoleBatch {
-			err := s.Update(ctx, store.Wants{Merchants: []remit.MerchantID{"acme"}, Block: true}, func(*store.Have) (*store.Writes, error) { return &w, nil })
-			if err != nil {
-				return err
+			if err := w.keep(ctx, s); err != nil {
+				return worst, err
 			}
-			w.Payments, w.Disbursements = nil, nil
 		}
 	}
-	return nil
+	_, err = books.Keep(ctx, s, remit.Merchant{ID: "acme", Seq: w.seq})
+	return worst, err
 }

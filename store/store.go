@@ -106,6 +106,8 @@ type Store interface {
 	AddSlip(ctx context.Context, now time.Time, s Slip) (bool, error)
 	// SetSlip replaces a slip that is there; false if none is.
 	SetSlip(ctx context.Context, s Slip) (bool, error)
+	// DropSlip deletes a slip, if it is there.
+	DropSlip(ctx context.Context, name string) error
 	// Slip reads one that is good at now; false if there is none.
 	Slip(ctx context.Context, now time.Time, name string) (Slip, bool, error)
 	// Cursor reads how far a rail's statements have been read; SetCursor

@@ -6,6 +6,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -53,14 +54,13 @@ type Console struct {
 	views   views
 	days    days
 	handler http.Handler
-	last    checked
 }
 
 // New makes a console.
 func New(o Options) *Console {
-	c := &Console{o: o, store: o.Node.Store, once: newOnce(o.Real), views: parseViews()}
+	c := &Console{o: o, store: o.Node.Store, once: newOnce(o.Node.Store, o.Node.Vault, o.Real), views: parseViews()}
 	if o.Users != nil {
-		c.door = newDoor(o.Users, o.Real)
+		c.door = newDoor(o.Users, o.Node.Store, o.Node.Vault, o.Real)
 	}
 	c.handler = http.NewCrossOriginProtection().Handler(c.routes())
 	return c
@@ -167,8 +167,11 @@ type visit struct {
 func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	v := &visit{Request: r, w: w, c: c, operator: c.o.Operator, now: c.o.Node.Clock.Now()}
 	if c.door != nil {
-		name, id, ok := c.door.who(r)
-		if !ok {
+		name, id, err := c.door.who(r)
+		if err != nil {
+			return v, err
+		}
+		if name == "" {
 			to := Path + "/login"
 			if r.Method == http.MethodGet && r.URL.Path != Path+"/" {
 				to += "?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()
@@ -254,48 +257,47 @@ func (c *Console) act(f func(*visit) (outcome, error)) http.Handler {
 			v.fail(err)
 			return
 		}
-		a, first := c.once.begin(token)
+		first, err := c.once.begin(r.Context(), token)
+		if err != nil {
+			v.fail(err)
+			return
+		}
 		if !first {
-			select {
-			case <-a.done:
-				http.Redirect(w, r, a.to, http.StatusSeeOther)
-			case <-r.Context().Done():
+			if came, err := c.once.wait(r.Context(), token); err != nil {
+				v.fail(err)
+			} else {
+				http.Redirect(w, r, came.To, http.StatusSeeOther)
 			}
 			return
 		}
 		out, err := f(v)
-		a.came(v, token, out, err)
+		came := v.came(token, out, err)
+		if kept := c.once.end(r.Context(), token, came); kept != nil {
+			c.o.Log.Error("what came of an act could not be kept", "path", r.URL.Path, "operator", v.operator, "error", kept)
+		}
 		if err == nil && out.page != nil {
-			err = out.page()
-			if err != nil {
+			if err = out.page(); err != nil {
 				v.fail(err)
 			}
 			return
 		}
-		http.Redirect(w, r, a.to, http.StatusSeeOther)
+		http.Redirect(w, r, came.To, http.StatusSeeOther)
 	})
 }
 
-// came keeps what came of a form.
-func (a *act) came(v *visit, token string, out outcome, err error) {
-	defer close(a.done)
-	a.to, a.message = out.to, out.message
-	if a.to == "" {
-		a.to = v.back()
-	}
+// came is what came of a form.
+func (v *visit) came(token string, out outcome, err error) came {
+	c := came{To: cmp.Or(out.to, v.back()), Message: out.message}
 	if err != nil {
 		e := remit.AsError(err)
-		a.message, a.failed = "Nothing was done: "+e.Detail+".", true
+		c.Message, c.Failed = "Nothing was done: "+e.Detail+".", true
 		if e.Code == remit.Internal {
-			a.message = "Something is broken here, and was written to the log. Look before you try again."
+			c.Message = "Something is broken here, and was written to the log. Look before you try again."
 			v.c.o.Log.Error("an operator's act failed", "path", v.URL.Path, "operator", v.operator, "error", err)
 		}
 	}
-	join := "?"
-	if strings.Contains(a.to, "?") {
-		join = "&"
-	}
-	a.to += join + "did=" + token
+	c.To = withQuery(c.To, "did", token)
+	return c
 }
 
 // back is the page of ours that a form was sent from.
@@ -357,8 +359,11 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.loginPage(w, r, http.StatusForbidden, "This form is too old. Try again.")
 		return
 	}
-	id, wait := c.door.enter(r, r.PostFormValue("name"), r.PostFormValue("password"))
+	id, wait, err := c.door.enter(r, r.PostFormValue("name"), r.PostFormValue("password"))
 	switch {
+	case err != nil:
+		c.o.Log.Error("nobody can log in", "error", err)
+		c.loginPage(w, r, http.StatusServiceUnavailable, "Something is broken here, and was written to the log.")
 	case wait > 0:
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 		c.loginPage(w, r, http.StatusTooManyRequests, "Too many wrong passwords. Wait "+wait.Round(time.Second).String()+", then try again.")
@@ -368,6 +373,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{
 			Name: sessionCookie, Value: id, Path: Path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: !local(r.Host),
 		})
+		c.o.Log.Info("an operator logged in", "operator", r.PostFormValue("name"), "from", r.RemoteAddr)
 		v := &visit{Request: r}
 		r.PostForm.Set("back", r.PostFormValue("next"))
 		http.Redirect(w, r, v.back(), http.StatusSeeOther)
@@ -375,11 +381,13 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) logout(v *visit) (outcome, error) {
-	if c.door != nil {
-		c.door.leave(v.session)
-		http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: Path, MaxAge: -1})
+	out := outcome{to: Path + "/login", message: "Goodbye."}
+	if c.door == nil {
+		return out, nil
 	}
-	return outcome{to: Path + "/login", message: "Goodbye."}, nil
+	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: Path, MaxAge: -1})
+	c.o.Log.Info("an operator logged out", "operator", v.operator)
+	return out, c.door.leave(v.Context(), v.session)
 }
 
 // settle has a sandbox carry out at once what an act caused; elsewhere that

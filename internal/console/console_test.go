@@ -20,6 +20,7 @@ import (
 	"remit"
 	"remit/internal/console"
 	"remit/money"
+	"remit/store"
 )
 
 // answer is what a page was answered with.
@@ -121,7 +122,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	}
 	first := w.do(c, http.MethodPost, act, form, nil)
 	second := w.do(c, http.MethodPost, act, form, nil)
-	if first.status != http.StatusSeeOther || first.header.Get("Location") != second.header.Get("Location") {
+	if first.status != http.StatusSeeOther || !strings.Contains(first.header.Get("Location"), "did=") || first.header.Get("Location") != second.header.Get("Location") {
 		t.Errorf("once %d to %s, again %d to %s", first.status, first.header.Get("Location"), second.status, second.header.Get("Location"))
 	}
 	if page := w.fetch(first.header.Get("Location")); !strings.Contains(page.body, "1.00 EUR were put into the balance.") {
@@ -185,6 +186,83 @@ func TestAPasswordIsAsked(t *testing.T) {
 	login("ann", "correct horse battery")
 	if a := w.do(c, http.MethodPost, "/console/logout", url.Values{"token": {get("/console/merchants").token()}}, nil); a.status != http.StatusSeeOther || get("/console/merchants").status != http.StatusSeeOther {
 		t.Errorf("logged out: %d", a.status)
+	}
+}
+
+// TestAnyProcessKnowsWhoLoggedIn has two processes over one store answer one
+// browser in turn: who logged in at one is known at the other, a form of one is
+// taken by the other and acts once at both, what came of it is told by either,
+// and who logs out at one is nobody at both. Who gets another password is
+// nobody either.
+func TestAnyProcessKnowsWhoLoggedIn(t *testing.T) {
+	w := begin(t)
+	line := func(salt string) console.Users {
+		text, err := console.HashPassword(strings.NewReader(strings.Repeat(salt, 9)), "ann", "correct horse battery")
+		must(t, err)
+		users, err := console.ReadUsers(strings.NewReader(text))
+		must(t, err)
+		return users
+	}
+	var bases []string
+	for _, users := range []console.Users{line("salt"), line("salt"), line("sand")} {
+		h := httptest.NewServer(console.New(console.Options{Node: w.node, Real: time.Now, Log: slog.New(slog.DiscardHandler), Users: users}))
+		t.Cleanup(h.Close)
+		bases = append(bases, h.URL)
+	}
+	jar, err := cookiejar.New(nil) // cookies know no ports: all three are one host
+	must(t, err)
+	c := &http.Client{Jar: jar}
+	at := func(i int, method, path string, form url.Values) answer {
+		w.base = bases[i]
+		return w.do(c, method, path, form, nil)
+	}
+	a := at(1, http.MethodPost, "/console/login", url.Values{"token": {at(0, http.MethodGet, "/console/login", nil).token()}, "name": {"ann"}, "password": {"correct horse battery"}})
+	if a.status != http.StatusSeeOther {
+		t.Fatalf("logged in: %d", a.status)
+	}
+	page := at(0, http.MethodGet, "/console/m/acme/settings", nil)
+	if page.status != http.StatusOK {
+		t.Fatalf("the other process answers %d", page.status)
+	}
+	if got := at(2, http.MethodGet, "/console/m/acme/settings", nil).status; got != http.StatusSeeOther {
+		t.Errorf("a process with another password of hers answers %d", got)
+	}
+	form := url.Values{"token": {page.token()}, "amount": {"700"}, "currency": {"JPY"}, "evidence": {"line 7"}}
+	results := make(chan answer)
+	for i := range 2 {
+		go func() {
+			r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, bases[i]+"/console/m/acme/settings/topup", strings.NewReader(form.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			res, err := (&http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
+			if err != nil {
+				results <- answer{}
+				return
+			}
+			res.Body.Close()
+			results <- answer{status: res.StatusCode, header: res.Header}
+		}()
+	}
+	first, second := <-results, <-results
+	if first.status != http.StatusSeeOther || !strings.Contains(first.header.Get("Location"), "did=") || first.header.Get("Location") != second.header.Get("Location") {
+		t.Fatalf("one was led to %d %v, the other to %d %v", first.status, first.header, second.status, second.header)
+	}
+	have, err := w.node.Store.Read(t.Context(), store.Wants{Accounts: []store.AccountsRef{{Merchant: "acme", Currency: "JPY"}}})
+	must(t, err)
+	if b := have.Books["acme"][remit.BalanceAccount("acme", "JPY")]; b.Balance() != 700 {
+		t.Errorf("two clicks made %d", b.Balance())
+	}
+	for i := range 2 {
+		if page := at(i, http.MethodGet, first.header.Get("Location"), nil); !strings.Contains(page.body, "700 JPY were put into the balance.") {
+			t.Errorf("process %d says of it: %s", i, regexp.MustCompile(`class="flash[^<]*`).FindString(page.body))
+		}
+	}
+	if a := at(1, http.MethodPost, "/console/logout", url.Values{"token": {at(0, http.MethodGet, "/console/merchants", nil).token()}}); a.status != http.StatusSeeOther {
+		t.Errorf("logged out: %d", a.status)
+	}
+	for i := range 2 {
+		if got := at(i, http.MethodGet, "/console/merchants", nil).status; got != http.StatusSeeOther {
+			t.Errorf("after logging out process %d answers %d", i, got)
+		}
 	}
 }
 

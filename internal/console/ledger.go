@@ -2,11 +2,12 @@ package console
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"remit"
@@ -17,54 +18,68 @@ import (
 	"remit/store"
 )
 
-// checked is the last check of the books that was run from here.
-type checked struct {
-	mu      sync.Mutex
-	running bool
-	at      time.Time
-	took    time.Duration
-	by      string
-	report  check.Report
-}
+// How the last check of the books is remembered, and how one is kept from
+// running beside another, whichever processes they run in. Of real time.
+const (
+	checkSlip       = "check/last"
+	checkingSlip    = "check/running"
+	checkKept       = 10 * 365 * 24 * time.Hour
+	checkTakesAtMax = time.Hour
+)
 
-// lastCheck is what a page shows of it.
+// lastCheck is the last check that was run from a console.
 type lastCheck struct {
-	At     time.Time
-	Took   time.Duration
-	By     string
-	Report check.Report
+	At     time.Time     `json:"at"`
+	Took   time.Duration `json:"took"`
+	By     string        `json:"by"`
+	Report check.Report  `json:"report"`
 }
 
-func (c *Console) lastCheck() *lastCheck {
-	c.last.mu.Lock()
-	defer c.last.mu.Unlock()
-	if c.last.at.IsZero() {
-		return nil
+// lastCheck is nil if there was none.
+func (c *Console) lastCheck(ctx context.Context) (*lastCheck, error) {
+	s, ok, err := c.store.Slip(ctx, c.o.Real(), checkSlip)
+	if err != nil || !ok {
+		return nil, err
 	}
-	return &lastCheck{c.last.at, c.last.took, c.last.by, c.last.report}
+	var last lastCheck
+	return &last, json.Unmarshal([]byte(s.Text), &last)
 }
 
 // runCheck makes the books anew from their transfers: one check at a time.
 func (c *Console) runCheck(v *visit) (outcome, error) {
 	out := outcome{to: v.path("ledger"), message: "The books were checked."}
-	c.last.mu.Lock()
-	running := c.last.running
-	c.last.running = true
-	c.last.mu.Unlock()
-	if running {
+	ctx, start := context.WithoutCancel(v.Context()), c.o.Real()
+	free, err := c.store.AddSlip(ctx, start, store.Slip{Name: checkingSlip, Text: v.operator, Expires: start.Add(checkTakesAtMax)})
+	if err != nil {
+		return out, err
+	}
+	if !free {
 		return out, remit.Errorf(remit.Conflict, "", "a check is running already")
 	}
 	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Time{}) // it reads everything
-	start := c.o.Real()
-	report, err := c.o.Node.Check(context.WithoutCancel(v.Context()))
-	c.last.mu.Lock()
-	defer c.last.mu.Unlock()
-	c.last.running = false
+	report, err := c.o.Node.Check(ctx)
 	if err == nil {
-		_, err = c.o.Node.Engine.Do(v.Context(), remit.RecordCheck{Head: v.head("check"), Faults: report.Faults, Events: report.Events})
-		c.last.at, c.last.took, c.last.by, c.last.report = v.now, c.o.Real().Sub(start), v.operator, report
+		err = c.keepCheck(ctx, v, lastCheck{v.now, c.o.Real().Sub(start), v.operator, report})
 	}
-	return out, err
+	return out, errors.Join(err, c.store.DropSlip(ctx, checkingSlip))
+}
+
+// keepCheck writes down that the books were checked, and what was found.
+func (c *Console) keepCheck(ctx context.Context, v *visit, last lastCheck) error {
+	_, err := c.o.Node.Engine.Do(ctx, remit.RecordCheck{Head: v.head("check"), Faults: last.Report.Faults, Events: last.Report.Events})
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(last)
+	if err != nil {
+		return err
+	}
+	s := store.Slip{Name: checkSlip, Text: string(text), Expires: c.o.Real().Add(checkKept)}
+	if added, err := c.store.AddSlip(ctx, c.o.Real(), s); err != nil || added {
+		return err
+	}
+	_, err = c.store.SetSlip(ctx, s)
+	return err
 }
 
 // ledger lists a merchant's accounts, now or as they were at a moment.
@@ -73,7 +88,11 @@ func (c *Console) ledger(v *visit) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Check": c.lastCheck(), "Moment": v.FormValue("at")}
+	last, err := c.lastCheck(v.Context())
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Check": last, "Moment": v.FormValue("at")}
 	if text := v.FormValue("at"); text != "" {
 		at, err := moment(text)
 		if err != nil {

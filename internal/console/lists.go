@@ -170,25 +170,15 @@ func (h hit) Link() string {
 	return merchantPath(h.Disbursement.Merchant, "out", string(h.Disbursement.ID))
 }
 
-// merchantsSearchedMax is among how many merchants something is looked for
-// that the shown one does not have.
-const merchantsSearchedMax = 100
-
-// find looks at the shown merchant first. An end-to-end id says itself whose
-// it is.
+// find looks at the shown merchant first, and then at all of them. An
+// end-to-end id says itself whose it is.
 func (c *Console) find(ctx context.Context, v *visit, text string) ([]hit, error) {
 	if text == "" {
 		return nil, nil
 	}
-	in := []remit.MerchantID{v.merchant.ID}
+	in := []remit.MerchantID{v.merchant.ID, ""}
 	if m, id, ok := remit.ParseEndToEndID(text); ok && strings.HasPrefix(string(id), "d") {
 		in, text = []remit.MerchantID{m}, string(id)
-	} else {
-		for _, m := range v.all[:min(len(v.all), merchantsSearchedMax)] {
-			if m.ID != v.merchant.ID {
-				in = append(in, m.ID)
-			}
-		}
 	}
 	for _, m := range in {
 		hits, err := c.findIn(ctx, m, text)
@@ -199,6 +189,7 @@ func (c *Console) find(ctx context.Context, v *visit, text string) ([]hit, error
 	return nil, nil
 }
 
+// findIn looks at one merchant, or at all for "".
 func (c *Console) findIn(ctx context.Context, m remit.MerchantID, text string) (hits []hit, err error) {
 	searches := []store.Search{{Merchant: m, Text: text, Max: foundMax}}
 	if traceForm.MatchString(text) {

@@ -1,44 +1,47 @@
 package console
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"sync"
+	"encoding/json"
 	"time"
+
+	"remit"
+	"remit/internal/vault"
+	"remit/store"
 )
 
-// tokenAgeMax is how long a form can be sent, of real time, and tokensMax how
-// many of those sent are remembered.
+// Limits of forms, of real time.
 const (
-	tokenAgeMax = 12 * time.Hour
-	tokensMax   = 100_000
+	tokenAgeMax = 12 * time.Hour        // how long one can be sent
+	actWaitMax  = 30 * time.Second      // how long who sends one again waits for what came of it
+	actWaitStep = 50 * time.Millisecond // how often that is looked for
 )
 
-// once sees that a form acts once, however often it is sent. Every form holds
-// a token of its own, made for one session under a key that lives as long as
-// this process: after a restart an old form acts no more.
+// once sees that a form acts once, however often it is sent and whichever
+// process it is sent to. Every form holds a token of its own, made for one
+// session under a key of the installation; one that was sent leaves a slip in
+// the store.
 type once struct {
-	key  []byte
-	real func() time.Time
-
-	mu   sync.Mutex
-	used map[string]*act
+	key   []byte
+	vault *vault.Vault
+	store store.Store
+	real  func() time.Time
 }
 
-// act is what a form came to.
-type act struct {
-	done    chan struct{} // closed when it is known
-	at      time.Time
-	to      string // where to look now
-	message string
-	failed  bool
+// came is what came of a form.
+type came struct {
+	To      string `json:"to"` // where to look now
+	Message string `json:"message,omitempty"`
+	Failed  bool   `json:"failed,omitempty"`
 }
 
-func newOnce(real func() time.Time) *once {
-	return &once{key: []byte(rand.Text()), real: real, used: map[string]*act{}}
+func newOnce(s store.Store, v *vault.Vault, real func() time.Time) *once {
+	return &once{key: v.Derive("console/forms"), vault: v, store: s, real: real}
 }
 
 // The parts of a token, in bytes.
@@ -74,38 +77,48 @@ func (o *once) ours(token, session string) bool {
 	return hmac.Equal(raw, o.seal(body, session)) && o.real().Sub(made) < tokenAgeMax
 }
 
-// begin takes a token. first tells whether it is this request that acts; else
-// a is, or will be, what came of the one that did.
-func (o *once) begin(token string) (a *act, first bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if a, ok := o.used[token]; ok {
-		return a, false
-	}
-	if len(o.used) >= tokensMax {
-		for k, a := range o.used {
-			if o.real().Sub(a.at) >= tokenAgeMax {
-				delete(o.used, k)
-			}
-		}
-	}
-	a = &act{done: make(chan struct{}), at: o.real()}
-	o.used[token] = a
-	return a, true
+// slip is the slip of a form.
+func (o *once) slip(token, text string) store.Slip {
+	return store.Slip{Name: "form/" + o.vault.Digest("form", token), Text: text, Expires: o.real().Add(tokenAgeMax)}
 }
 
-// came is what came of a form that was sent; nil if it never was.
-func (o *once) came(token string) *act {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	a := o.used[token]
-	if a == nil {
-		return nil
+// begin takes a token. True tells that it is this request that acts.
+func (o *once) begin(ctx context.Context, token string) (first bool, err error) {
+	return o.store.AddSlip(ctx, o.real(), o.slip(token, ""))
+}
+
+// end keeps what came of a form, whoever still waits for it.
+func (o *once) end(ctx context.Context, token string, c came) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
 	}
-	select {
-	case <-a.done:
-		return a
-	default:
-		return nil
+	_, err = o.store.SetSlip(context.WithoutCancel(ctx), o.slip(token, string(text)))
+	return err
+}
+
+// came is what came of a form that was sent; nil if that is not known.
+func (o *once) came(ctx context.Context, token string) (*came, error) {
+	s, ok, err := o.store.Slip(ctx, o.real(), o.slip(token, "").Name)
+	if err != nil || !ok || s.Text == "" {
+		return nil, err
 	}
+	var c came
+	return &c, json.Unmarshal([]byte(s.Text), &c)
+}
+
+// wait waits for what comes of a form that another request has taken.
+func (o *once) wait(ctx context.Context, token string) (*came, error) {
+	for range actWaitMax / actWaitStep {
+		c, err := o.came(ctx, token)
+		if c != nil || err != nil {
+			return c, err
+		}
+		select {
+		case <-time.After(actWaitStep):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return nil, remit.Errorf(remit.Conflict, "", "This form was sent before, and nobody has said yet what came of it. Look before you act again.")
 }

@@ -39,10 +39,6 @@ func parseViews() views {
 	return all
 }
 
-// Failed and Message are what came of a form, for a template.
-func (a *act) Failed() bool    { return a.failed }
-func (a *act) Message() string { return a.message }
-
 // page is what every template is given; Data is the page's own.
 type page struct {
 	Title, Nav string
@@ -50,7 +46,7 @@ type page struct {
 	Merchant   remit.Merchant
 	Merchants  []remit.Merchant
 	Now        time.Time
-	Did        *act   // what the last form came to
+	Did        *came  // what the last form came to
 	Query      string // of the search box
 	Theme      string
 	Self       string // the page's own address, without what came of a form
@@ -80,7 +76,10 @@ func (v *visit) render(status int, name, nav, title string, data any) {
 		LoggedIn: v.session != "", Sandbox: v.c.o.Sandbox != nil, Query: q.Get("q"), Data: data,
 	}
 	if did := q.Get("did"); v.c.once.ours(did, v.session) {
-		p.Did = v.c.once.came(did)
+		var err error
+		if p.Did, err = v.c.once.came(v.Context(), did); err != nil {
+			v.c.o.Log.Error("what came of an act could not be read", "error", err)
+		}
 	}
 	q.Del("did")
 	self.RawQuery = q.Encode()

@@ -1,18 +1,23 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
+	"encoding/json"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"remit/internal/vault"
+	"remit/store"
 )
 
 // Limits of sessions and of the door to them, of real time.
 const (
 	sessionIdleMax  = 30 * time.Minute
 	sessionAgeMax   = 12 * time.Hour
-	sessionsMax     = 1_000
+	sessionTouch    = time.Minute // how much of its idle time may have gone before a session is written anew
 	sessionCookie   = "remit_session"
 	failuresFree    = 5 // wrong passwords of one name, or from one address, before they have to wait
 	failureWaitMax  = 15 * time.Minute
@@ -20,21 +25,34 @@ const (
 	hashesAtOnce    = 2 // passwords that are compared side by side: each takes a core for a while
 )
 
-// session is one operator who has logged in.
+// session is one operator who has logged in, as its slip keeps it.
 type session struct {
-	name       string
-	begun, use time.Time
+	Name     string    `json:"name"`
+	Password string    `json:"password"` // a digest of the line of the users file: who gets another one logs in again
+	Begun    time.Time `json:"begun"`
+	Used     time.Time `json:"used"`
 }
 
-// door lets operators in. What it knows it keeps in memory: who restarts the
-// process logs in again.
+// expires is when nobody is known by the session any more.
+func (s session) expires() time.Time {
+	idle, age := s.Used.Add(sessionIdleMax), s.Begun.Add(sessionAgeMax)
+	if age.Before(idle) {
+		return age
+	}
+	return idle
+}
+
+// door lets operators in. Sessions are slips in the store, so that any process
+// knows them, under a digest, so that who reads the store cannot use them. What
+// it knows of wrong passwords is this process's own.
 type door struct {
 	users Users
+	store store.Store
+	vault *vault.Vault
 	real  func() time.Time
 
 	hashing  chan struct{}
 	mu       sync.Mutex
-	sessions map[string]session // by the cookie's value
 	failures map[string]failure // by name, and by address
 }
 
@@ -45,58 +63,93 @@ type failure struct {
 	until time.Time
 }
 
-func newDoor(users Users, real func() time.Time) *door {
-	return &door{users: users, real: real, hashing: make(chan struct{}, hashesAtOnce), sessions: map[string]session{}, failures: map[string]failure{}}
+func newDoor(users Users, s store.Store, v *vault.Vault, real func() time.Time) *door {
+	return &door{users: users, store: s, vault: v, real: real, hashing: make(chan struct{}, hashesAtOnce), failures: map[string]failure{}}
 }
 
-// who is the operator whose request this is; false if nobody is known by it.
-func (d *door) who(r *http.Request) (name, id string, ok bool) {
+// slip is the slip of a session.
+func (d *door) slip(id string, s session) (store.Slip, error) {
+	text, err := json.Marshal(s)
+	return store.Slip{Name: "session/" + d.vault.Digest("session", id), Text: string(text), Expires: s.expires()}, err
+}
+
+// line is a digest of what the users file says of a name; "" if nothing.
+func (d *door) line(name string) string {
+	k, ok := d.users[name]
+	if !ok {
+		return ""
+	}
+	return d.vault.Digest("operator", name, string(k.salt), string(k.hash))
+}
+
+// who is the operator whose request this is; "" if nobody is known by it.
+func (d *door) who(r *http.Request) (name, id string, err error) {
 	c, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return "", "", false
+		return "", "", nil // there is none
 	}
 	now := d.real()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s, ok := d.sessions[c.Value]
-	if !ok || now.Sub(s.use) > sessionIdleMax || now.Sub(s.begun) > sessionAgeMax {
-		delete(d.sessions, c.Value)
-		return "", "", false
+	slip, err := d.slip(c.Value, session{})
+	if err != nil {
+		return "", "", err
 	}
-	s.use = now
-	d.sessions[c.Value] = s
-	return s.name, c.Value, true
+	slip, ok, err := d.store.Slip(r.Context(), now, slip.Name)
+	if err != nil || !ok {
+		return "", "", err
+	}
+	var s session
+	if err := json.Unmarshal([]byte(slip.Text), &s); err != nil {
+		return "", "", err
+	}
+	if line := d.line(s.Name); line == "" || line != s.Password {
+		return "", "", nil
+	}
+	if now.Sub(s.Used) >= sessionTouch {
+		s.Used = now
+		if slip, err = d.slip(c.Value, s); err == nil {
+			_, err = d.store.SetSlip(r.Context(), slip)
+		}
+	}
+	return s.Name, c.Value, err
 }
 
-// enter compares a password, unless too many were wrong of late. wait is how
-// long nobody is listened to.
-func (d *door) enter(r *http.Request, name, password string) (id string, wait time.Duration) {
+// enter compares a password, unless too many were wrong of late. An id of ""
+// is of nobody; wait is how long no other password is listened to.
+func (d *door) enter(r *http.Request, name, password string) (id string, wait time.Duration, err error) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	keys := []string{"name " + name, "from " + host}
 	if wait := d.barred(keys); wait > 0 {
-		return "", wait
+		return "", wait, nil
 	}
 	select {
 	case d.hashing <- struct{}{}:
 	default:
-		return "", time.Second
+		return "", time.Second, nil
 	}
 	ok := len(password) <= passwordBytesMax && d.users.Match(name, password)
 	<-d.hashing
+	if wait = d.judged(ok, keys); !ok {
+		return "", wait, nil
+	}
+	id = rand.Text()
+	slip, err := d.slip(id, session{name, d.line(name), d.real(), d.real()})
+	if err == nil {
+		_, err = d.store.AddSlip(r.Context(), d.real(), slip)
+	}
+	return id, 0, err
+}
+
+// judged remembers whether a password was right.
+func (d *door) judged(ok bool, keys []string) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !ok {
-		return "", d.failed(keys)
+		return d.failed(keys)
 	}
 	for _, k := range keys {
 		delete(d.failures, k)
 	}
-	if len(d.sessions) >= sessionsMax {
-		clear(d.sessions)
-	}
-	id = rand.Text()
-	d.sessions[id] = session{name, d.real(), d.real()}
-	return id, 0
+	return 0
 }
 
 // passwordBytesMax is the longest password that is listened to, in bytes.
@@ -131,8 +184,11 @@ func (d *door) failed(keys []string) (wait time.Duration) {
 	return max(wait, 0)
 }
 
-func (d *door) leave(id string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.sessions, id)
+// leave ends a session, in every process.
+func (d *door) leave(ctx context.Context, id string) error {
+	slip, err := d.slip(id, session{})
+	if err != nil {
+		return err
+	}
+	return d.store.DropSlip(ctx, slip.Name)
 }

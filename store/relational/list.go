@@ -160,7 +160,7 @@ func (s *Store) firstEvent(ctx context.Context, m remit.MerchantID, t time.Time)
 
 // Events lists what happened to one subject, in order.
 func (s *Store) Events(ctx context.Context, m remit.MerchantID, subject string) ([]remit.Event, error) {
-	return all(ctx, s, scanEvent, "SELECT "+eventColumns+" FROM events WHERE merchant_id = $1 AND subject = $2 ORDER BY seq", string(m), subject)
+	return all(ctx, s, scanEvent, "SELECT "+eventColumns+" FROM events WHERE merchant_id = $1 AND subject = $2 ORDER BY +seq", string(m), subject) // few: see page
 }
 
 // Deliveries lists a merchant's deliveries with their tries, in order.
@@ -255,6 +255,11 @@ func (s *Store) AddSlip(ctx context.Context, now time.Time, x store.Slip) (bool,
 // SetSlip replaces a slip that is there.
 func (s *Store) SetSlip(ctx context.Context, x store.Slip) (bool, error) {
 	return s.add(ctx, "UPDATE slips SET text = $2, expires = $3 WHERE name = $1 RETURNING name", []any{x.Name, x.Text, micros(x.Expires)})
+}
+
+// DropSlip deletes a slip.
+func (s *Store) DropSlip(ctx context.Context, name string) error {
+	return s.write(ctx, Statement{Text: "DELETE FROM slips WHERE name = $1", Args: []any{name}})
 }
 
 // Slip reads a slip that is good.

@@ -90,6 +90,10 @@ func TestEachListingHasItsIndex(t *testing.T) {
 		"subject": {func() error { return deliveries(store.DeliveryFilter{Subject: "d1"}) }, "deliveries_subject"},
 		"text":    {func() error { return find(store.Search{Merchant: "acme", Text: "x"}) }, "payments_external payment_names_name payments_order disbursements_external disbursements_reference disbursements_order"},
 		"amount":  {func() error { return find(store.Search{Merchant: "acme", Amount: money.Amount{Minor: 1}}) }, "payments_minor disbursements_minor"},
+		"events of one": {func() error {
+			_, err := s.Events(ctx, "acme", "d1")
+			return err
+		}, "events_subject"},
 		"own": {func() error {
 			_, err := s.Recent(ctx, store.Newest{Merchant: "acme", Own: true, Max: 9})
 			return err

@@ -82,6 +82,13 @@ func slipsAreGoodForATime(t *testing.T, s store.Store) {
 		got, ok, err := s.Slip(ctx, after(time.Duration(at)*time.Hour), "b")
 		same(t, fmt.Sprint("the slip after hours: ", at), []any{got, ok}, err, []any{want, want.Name != ""})
 	}
+	_, err = s.AddSlip(ctx, epoch, slip("d", "1", 1))
+	must(t, err)
+	for range 2 {
+		must(t, s.DropSlip(ctx, "d"))
+	}
+	set, err = s.SetSlip(ctx, slip("d", "2", 2))
+	same(t, "a slip that was dropped", set, err, false)
 	for _, want := range []int{1, 1, 0} {
 		n, err := s.ForgetSlips(ctx, after(4*time.Hour), 1)
 		same(t, "forgotten", n, err, want)
