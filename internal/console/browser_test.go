@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -67,11 +68,17 @@ func open(t *testing.T, base string) *browser {
 	return b
 }
 
+// posted are the addresses to which browsers have sent forms, in all tests.
+var posted sync.Map
+
 // hear keeps what should not be.
 func (b *browser) hear(event any) {
 	var fault string
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
+		if e.Request.Method == http.MethodPost {
+			posted.Store(strings.TrimPrefix(e.Request.URL, b.base), true)
+		}
 		if !strings.HasPrefix(e.Request.URL, b.base+"/console") && !strings.HasPrefix(e.Request.URL, "data:") && e.Request.URL != "about:blank" {
 			fault = "a request to " + e.Request.URL
 		}
@@ -108,6 +115,13 @@ func (b *browser) blameless(where string) {
 func (b *browser) visit(path string) {
 	b.Helper()
 	must(b, chromedp.Do(b.ctx, chromedp.Navigate(b.base+path)))
+}
+
+// at loads a page, and answers with the browser.
+func (b *browser) at(path string) *browser {
+	b.Helper()
+	b.visit(path)
+	return b
 }
 
 // ask evaluates an expression in the page.

@@ -95,30 +95,42 @@ func (c *Console) routes() http.Handler {
 		"m/{merchant}/requests.csv":      c.requestsCSV,
 		"m/{merchant}/requests/{id}":     c.showRequest,
 	}
-	acts := map[string]func(*visit) (outcome, error){
-		"logout":                                  c.logout,
-		"merchants":                               c.addMerchant,
-		"m/{merchant}/out/{id}/{act}":             c.actOnDisbursement,
-		"m/{merchant}/ledger/check":               c.runCheck,
-		"m/{merchant}/deliveries/{id}":            c.redeliver,
-		"m/{merchant}/settings/{act}":             c.changeMerchant,
-		"m/{merchant}/credentials/{where}":        c.issue,
-		"m/{merchant}/credentials/{where}/revoke": c.revoke,
-	}
 	if c.o.Sandbox != nil {
 		shows["m/{merchant}/inbox"] = c.inbox
 		shows["m/{merchant}/sandbox"] = c.controls
-		acts["m/{merchant}/sandbox/{call}"] = c.control
 	}
 	for pattern, f := range shows {
 		mux.Handle("GET "+Path+"/"+pattern, c.show(f))
 	}
-	for pattern, f := range acts {
+	for pattern, f := range c.acts() {
 		mux.Handle("POST "+Path+"/"+pattern, c.act(f))
 	}
 	mux.Handle("GET "+Path, http.RedirectHandler(Path+"/", http.StatusSeeOther))
 	mux.Handle("GET "+Path+"/", c.show(func(*visit) error { return errNoPage }))
 	return mux
+}
+
+// acts are all that can be done from here, by where a form of it is sent.
+func (c *Console) acts() map[string]func(*visit) (outcome, error) {
+	all := map[string]func(*visit) (outcome, error){
+		"logout":                                  c.logout,
+		"merchants":                               c.addMerchant,
+		"m/{merchant}/ledger/check":               c.runCheck,
+		"m/{merchant}/deliveries/{id}":            c.redeliver,
+		"m/{merchant}/settings/topup":             c.topUp,
+		"m/{merchant}/settings/switches":          c.change,
+		"m/{merchant}/credentials/{where}":        c.issue,
+		"m/{merchant}/credentials/{where}/revoke": c.revoke,
+	}
+	for _, act := range []string{actProceed, actCancel, actAsk, actSettle, actFail} {
+		all["m/{merchant}/out/{id}/"+act] = func(v *visit) (outcome, error) { return c.actOnDisbursement(v, act) }
+	}
+	if c.o.Sandbox != nil {
+		for call, f := range c.calls() {
+			all["m/{merchant}/sandbox/"+call] = f
+		}
+	}
+	return all
 }
 
 var errNoPage = remit.Errorf(remit.NotFound, "", "There is no such page.")
@@ -350,7 +362,7 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 func (c *Console) loginPage(w http.ResponseWriter, r *http.Request, status int, problem string) {
 	v := &visit{Request: r, w: w, c: c, now: c.o.Node.Clock.Now()}
 	next := r.FormValue("next")
-	v.render(status, "login", "", "Log in", map[string]any{"Problem": problem, "Next": next})
+	v.render(status, "login", "", "Log in", map[string]any{"Problem": problem, "Next": next, "Gone": r.FormValue("gone") != ""})
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
@@ -381,7 +393,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) logout(v *visit) (outcome, error) {
-	out := outcome{to: Path + "/login", message: "Goodbye."}
+	out := outcome{to: Path + "/login?gone=yes"}
 	if c.door == nil {
 		return out, nil
 	}

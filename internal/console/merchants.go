@@ -136,19 +136,9 @@ func (c *Console) history(v *visit) (list []happening, below int64, err error) {
 	return list, below, err
 }
 
-// changeMerchant moves a merchant's money by hand, or its switches.
-func (c *Console) changeMerchant(v *visit) (outcome, error) {
+// topUp moves a merchant's money by hand.
+func (c *Console) topUp(v *visit) (outcome, error) {
 	out := outcome{to: v.path("settings")}
-	switch v.PathValue("act") {
-	case "topup":
-		return c.topUp(v, out)
-	case "switches":
-		return c.change(v, out)
-	}
-	return out, errNoPage
-}
-
-func (c *Console) topUp(v *visit, out outcome) (outcome, error) {
 	digits, takes := strings.CutPrefix(strings.TrimSpace(v.PostFormValue("amount")), "-")
 	amount, err := money.ParseMajor(digits, money.Currency(strings.ToUpper(strings.TrimSpace(v.PostFormValue("currency")))))
 	if err != nil || amount.Minor == 0 {
@@ -168,7 +158,8 @@ func (c *Console) topUp(v *visit, out outcome) (outcome, error) {
 }
 
 // change writes the switches as the form has them.
-func (c *Console) change(v *visit, out outcome) (outcome, error) {
+func (c *Console) change(v *visit) (outcome, error) {
+	out := outcome{to: v.path("settings")}
 	window, err := time.ParseDuration(cmp.Or(strings.TrimSpace(v.PostFormValue("window")), "0s"))
 	if err != nil || window < 0 {
 		return out, remit.Errorf(remit.Invalid, "", "the send window is a time such as 30s or 5m")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,7 +91,8 @@ type entry struct {
 	Asked           *asked
 	Checks          []question
 	Link            string
-	Later           bool // it has not happened yet
+	To              string // of a try: the URL that was called
+	Later           bool   // it has not happened yet
 }
 
 // timeline puts everything in the order in which it happened: the request,
@@ -109,7 +111,13 @@ func (c *Console) timeline(v *visit, d evidence.Dossier) []entry {
 		all = append(all, happened(d.Disbursement, e))
 	}
 	for _, x := range d.Deliveries {
-		for _, t := range x.Log {
+		for i, t := range x.Log {
+			if n := len(x.Log) - 2*triesShown; n > 1 && i >= triesShown && i < triesShown+n {
+				if i == triesShown {
+					all = append(all, folded(v, x, x.Log[i:i+n]))
+				}
+				continue
+			}
 			all = append(all, attempted(v, x, t, c.request(v, x.Delivery, t.At)))
 		}
 	}
@@ -184,9 +192,22 @@ func happened(d remit.Disbursement, e remit.Event) entry {
 	return x
 }
 
+// triesShown is how many of the first and of the last tries of a notification a
+// timeline shows, each; those between are one entry.
+const triesShown = 3
+
+// folded is what a timeline shows instead of the tries in the middle.
+func folded(v *visit, x store.Delivered, tries []remit.Try) entry {
+	first, last := tries[0], tries[len(tries)-1]
+	return entry{
+		At: first.At, Title: plural(int64(len(tries)), "more attempt") + ": " + x.Notice.Kind, Tone: "quiet", Link: v.path("deliveries", x.ID.String()),
+		Note: "Numbers " + strconv.FormatInt(first.N, 10) + " to " + strconv.FormatInt(last.N, 10) + ", until " + last.At.UTC().Format("2 Jan 15:04:05") + " UTC. Its own page lists each.",
+	}
+}
+
 // attempted is one try of a notification.
 func attempted(v *visit, x store.Delivered, t remit.Try, r *request) entry {
-	e := entry{At: t.At, Title: "The merchant was told: " + x.Notice.Kind, Tone: "good", Try: &t, Request: r, Link: v.path("deliveries", x.ID.String())}
+	e := entry{At: t.At, Title: "The merchant was told: " + x.Notice.Kind, Tone: "good", Try: &t, To: x.Notice.URL, Request: r, Link: v.path("deliveries", x.ID.String())}
 	if t.Problem != "" {
 		e.Title, e.Tone, e.Note = "The merchant could not be told: "+x.Notice.Kind, "bad", t.Problem
 	}
@@ -272,31 +293,40 @@ type choice struct {
 	Asks             string // for what the operator must write down; "" asks nothing
 }
 
+// The acts on a disbursement, as their forms' addresses end.
+const (
+	actProceed = "proceed"
+	actCancel  = "cancel"
+	actAsk     = "ask"
+	actSettle  = "settle"
+	actFail    = "fail"
+)
+
 // actsOn are the choices that a disbursement's state leaves.
 func actsOn(d remit.Disbursement) (all []choice) {
 	held := d.State == remit.Waiting && (d.WaitingFor == remit.WaitApproval || d.WaitingFor == remit.WaitReview)
 	if held {
-		all = append(all, choice{Act: "proceed", Label: "Let it go on", Hint: "The money leaves as soon as its send window is over."})
+		all = append(all, choice{Act: actProceed, Label: "Let it go on", Hint: "The money leaves as soon as its send window is over."})
 	}
 	if d.State == remit.Waiting || d.State == remit.Accepted {
-		all = append(all, choice{Act: "cancel", Label: "Cancel it", Danger: true, Hint: "What is held goes back into the balance, and the merchant is told."})
+		all = append(all, choice{Act: actCancel, Label: "Cancel it", Danger: true, Hint: "What is held goes back into the balance, and the merchant is told."})
 	}
 	if d.State == remit.Sent && d.Stuck {
 		all = append(all,
-			choice{Act: "ask", Label: "Ask the rail again", Hint: "It begins with a look-up: nothing is sent twice."},
-			choice{Act: "settle", Label: "It was paid", Danger: true, Asks: "What shows it: a line of the bank's statement", Hint: "The held money is moved."},
-			choice{Act: "fail", Label: "It was not paid", Danger: true, Asks: "What shows it: the bank's word", Hint: "The held money goes back into the balance."})
+			choice{Act: actAsk, Label: "Ask the rail again", Hint: "It begins with a look-up: nothing is sent twice."},
+			choice{Act: actSettle, Label: "It was paid", Danger: true, Asks: "What shows it: a line of the bank's statement", Hint: "The held money is moved."},
+			choice{Act: actFail, Label: "It was not paid", Danger: true, Asks: "What shows it: the bank's word", Hint: "The held money goes back into the balance."})
 	}
 	return all
 }
 
 // actOnDisbursement has the engine do what an operator decided.
-func (c *Console) actOnDisbursement(v *visit) (out outcome, err error) {
+func (c *Console) actOnDisbursement(v *visit, act string) (out outcome, err error) {
 	d, err := c.dossier(v)
 	if err != nil {
 		return out, err
 	}
-	x, act := d.Disbursement, v.PathValue("act")
+	x := d.Disbursement
 	out.to = v.path("out", string(x.ID))
 	known := slices.IndexFunc(actsOn(x), func(a choice) bool { return a.Act == act })
 	if known < 0 {
@@ -324,15 +354,15 @@ const evidenceBytesMax = 500
 func (c *Console) decide(ctx context.Context, h remit.Head, d remit.Disbursement, act string) (message string, err error) {
 	var cmd remit.Command
 	switch act {
-	case "proceed":
+	case actProceed:
 		cmd, message = remit.Proceed{Head: h, Disbursement: d.ID}, "It goes on."
-	case "cancel":
+	case actCancel:
 		cmd, message = remit.Cancel{Head: h, Disbursement: d.ID, Reason: remit.ReasonAborted}, "It is canceled."
-	case "ask":
+	case actAsk:
 		cmd, message = remit.AskAgain{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency}, "The rail is asked again."
-	case "settle":
+	case actSettle:
 		cmd, message = remit.Outcome{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency, Became: remit.BecameSettled, ByHand: true}, "It is settled by your word."
-	case "fail":
+	case actFail:
 		cmd = remit.Outcome{Head: h, Disbursement: d.ID, Currency: d.Amount.Currency, Became: remit.BecameRefused, ByHand: true, Reason: remit.ReasonRefusedByBank}
 		message = "It is failed by your word."
 	default:

@@ -62,6 +62,15 @@ func (p page) Token() string { return p.Visit.c.once.token(p.Visit.session) }
 // Path is a place of the page's merchant.
 func (p page) Path(parts ...string) string { return p.Visit.path(parts...) }
 
+// Stamp is when something was, to the second, with the year where it is
+// another.
+func (p page) Stamp(t time.Time) template.HTML {
+	if t.UTC().Year() != p.Now.UTC().Year() {
+		return timeHTML(t, t.UTC().Format("2 Jan 2006 15:04:05"))
+	}
+	return clockHTML(t)
+}
+
 // At is how long before the page's time something was, or will be after it.
 func (p page) At(t time.Time) template.HTML { return when(p.Now, t) }
 
@@ -104,7 +113,7 @@ var funcs = template.FuncMap{
 	"accountName": accountName, "step": stepWords, "actor": actorWords, "percent": percent, "query": withQuery, "short": short,
 	"currency": func(c string) money.Currency { return money.Currency(c) }, "took": took, "sub": func(a, b int64) int64 { return a - b },
 	"dialect": dialectName, "dict": dict, "plural": plural, "sortedFlags": sortedFlags, "host": host,
-	"maskText": mask, "prettyText": pretty, "accountLink": accountLink, "subjectLink": subjectLink, "lastTry": lastTry, "csv": csvOf,
+	"maskText": mask, "prettyText": pretty, "accountLink": accountLink, "capital": capital, "answer": answerText, "subjectLink": subjectLink, "lastTry": lastTry, "csv": csvOf,
 	"plural64": func(n int, thing string) string { return plural(int64(n), thing) }, "parseStamp": parseStamp,
 }
 
@@ -294,14 +303,39 @@ func percent(part, whole int64) int64 {
 	return min(100, max(0, part*100/whole))
 }
 
-// short is an id as tables show it: its beginning is the time, its end what
-// differs.
+// shownWhole is how long an id may be that tables show whole, in bytes.
+const shownWhole = 14
+
+// short is an id as tables show it. Ours begin with the time, and their end is
+// what differs; of others both ends are shown.
 func short(id any) string {
 	s := fmt.Sprint(id)
-	if len(s) <= 14 {
+	switch {
+	case len(s) <= shownWhole:
 		return s
+	case len(s) == idLength && (s[0] == 'p' || s[0] == 'd'):
+		return s[:1] + "…" + s[len(s)-8:]
 	}
-	return s[:1] + "…" + s[len(s)-8:]
+	return s[:8] + "…" + s[len(s)-4:]
+}
+
+// idLength is how long the ids of payments and disbursements are, in bytes.
+const idLength = 20
+
+// capital begins a text with a capital letter.
+func capital(text string) string {
+	return strings.ToUpper(text[:min(len(text), 1)]) + text[min(len(text), 1):]
+}
+
+// answerText is what an attempt was answered with.
+func answerText(address string, t remit.Try) string {
+	switch {
+	case strings.HasPrefix(address, mailPrefix) && t.Problem == "":
+		return "taken by the mail server"
+	case t.Status == 0 || strings.HasPrefix(address, mailPrefix):
+		return "no answer"
+	}
+	return fmt.Sprintf("HTTP %d in %s", t.Status, took(t.Took))
 }
 
 // accountName is an account of a merchant's books in words.
@@ -390,8 +424,16 @@ func withQuery(address string, pairs ...any) string {
 	return u.RequestURI()
 }
 
-// host is where a URL leads, in short.
+// mailPrefix begins the address of what is told by mail.
+const mailPrefix = "mailto:"
+
+// host is where a URL leads, in short. A mail address is a person's: all but
+// its beginning and its host is hidden.
 func host(address string) string {
+	if mail, ok := strings.CutPrefix(address, mailPrefix); ok {
+		name, at, _ := strings.Cut(mail, "@")
+		return "mail to " + name[:min(len(name), 1)] + "····@" + at
+	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return address

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +119,22 @@ func (r received) Subject() string {
 	return r.Method + " " + r.Path
 }
 
+// Snippet is what a list shows of the body: the amount and the names that it
+// speaks of.
+func (r received) Snippet() string {
+	var parts []string
+	for _, name := range []string{"amount", "currency", "orderid", "order_id", "refund_id", "payment_id", "transactionId"} {
+		m := regexp.MustCompile(`"` + name + `":\s*"?([^",}\s]+)`).FindStringSubmatch(r.Body)
+		if m != nil {
+			parts = append(parts, short(m[1]))
+		}
+	}
+	return strings.Join(parts[:min(len(parts), 3)], " ")
+}
+
+// Answered tells whether the receiver said that it is well.
+func (r received) Answered() bool { return r.ResponseStatus < http.StatusMultipleChoices }
+
 // Pretty is the body laid out for reading, its account numbers masked.
 func (r received) Pretty() string { return mask(pretty(r.Body)) }
 
@@ -187,47 +205,53 @@ type paymentCall struct {
 	State       string           `json:"state"`
 }
 
-// control makes one of the control calls from a form.
-func (c *Console) control(v *visit) (out outcome, err error) {
-	form, m := v.PostFormValue, string(v.merchant.ID)
-	post := func(path string, body any) ([]byte, error) { return c.call(v.Context(), http.MethodPost, path, body) }
-	switch v.PathValue("call") {
-	case "payment":
-		return c.makePayment(v)
-	case "clock":
-		out.message = "The clock was moved, and all that fell due was run."
-		_, err = post("clock/advance", map[string]any{"by": strings.TrimSpace(form("by"))})
-	case "outcome":
-		body := map[string]any{"outcome": form("outcome")}
-		for _, name := range []string{"after", "reason"} {
-			if text := strings.TrimSpace(form(name)); text != "" {
-				body[name] = text
+// post makes a control call, and says what came of it.
+func (v *visit) post(path string, body any, message string) (outcome, error) {
+	_, err := v.c.call(v.Context(), http.MethodPost, path, body)
+	return outcome{message: message}, err
+}
+
+// calls are the control calls that forms make, by name.
+func (c *Console) calls() map[string]func(*visit) (outcome, error) {
+	return map[string]func(*visit) (outcome, error){
+		"payment": c.makePayment,
+		"clock": func(v *visit) (outcome, error) {
+			return v.post("clock/advance", map[string]any{"by": strings.TrimSpace(v.PostFormValue("by"))}, "The clock was moved, and all that fell due was run.")
+		},
+		"outcome": func(v *visit) (outcome, error) {
+			body := map[string]any{"outcome": v.PostFormValue("outcome")}
+			for _, name := range []string{"after", "reason"} {
+				if text := strings.TrimSpace(v.PostFormValue(name)); text != "" {
+					body[name] = text
+				}
 			}
-		}
-		out.message = "The simulated bank has its order."
-		_, err = post("disbursements/"+form("disbursement")+"/outcome", body)
-	case "merchant":
-		out.message = "The merchant is as you set it."
-		_, err = post("merchants/"+m, map[string]any{"disabled": form("disabled") != ""})
-	case "balance":
-		a, parsed := money.ParseMajor(strings.TrimSpace(form("amount")), money.Currency(form("currency")))
-		if parsed != nil {
-			return out, remit.Errorf(remit.Invalid, remit.ReasonAmount, "that is no amount: write it as 1204.50")
-		}
-		out.message = "The balance is " + a.String() + "."
-		_, err = post("merchants/"+m, map[string]any{"balance_minor": map[string]int64{string(a.Currency): a.Minor}})
-	case "behaviour":
-		status, bad := strconv.Atoi(form("status"))
-		times, worse := strconv.Atoi(form("times"))
-		if bad != nil || worse != nil {
-			return out, remit.Errorf(remit.Invalid, "", "a status and how often are whole numbers")
-		}
-		out.message = "The receiver will misbehave."
-		_, err = post("inbox/behaviour", map[string]any{"status": status, "times": times})
-	default:
-		err = errNoPage
+			return v.post("disbursements/"+url.PathEscape(v.PostFormValue("disbursement"))+"/outcome", body, "The simulated bank has its order.")
+		},
+		"merchant": func(v *visit) (outcome, error) {
+			return v.post("merchants/"+string(v.merchant.ID), map[string]any{"disabled": v.PostFormValue("disabled") != ""}, "The merchant is as you set it.")
+		},
+		"balance":   c.setBalance,
+		"behaviour": c.misbehave,
 	}
-	return out, err
+}
+
+// setBalance has a balance reach an amount.
+func (c *Console) setBalance(v *visit) (outcome, error) {
+	a, err := money.ParseMajor(strings.TrimSpace(v.PostFormValue("amount")), money.Currency(v.PostFormValue("currency")))
+	if err != nil {
+		return outcome{}, remit.Errorf(remit.Invalid, remit.ReasonAmount, "that is no amount: write it as 1204.50")
+	}
+	return v.post("merchants/"+string(v.merchant.ID), map[string]any{"balance_minor": map[string]int64{string(a.Currency): a.Minor}}, "The balance is "+a.String()+".")
+}
+
+// misbehave has the built-in receiver refuse what comes next.
+func (c *Console) misbehave(v *visit) (outcome, error) {
+	status, bad := strconv.Atoi(v.PostFormValue("status"))
+	times, worse := strconv.Atoi(v.PostFormValue("times"))
+	if bad != nil || worse != nil {
+		return outcome{}, remit.Errorf(remit.Invalid, "", "a status and how often are whole numbers")
+	}
+	return v.post("inbox/behaviour", map[string]any{"status": status, "times": times}, "The receiver will misbehave.")
 }
 
 // makePayment makes a payment as if a payer had paid.

@@ -71,7 +71,9 @@ func begin(t *testing.T) *world {
 			return p, p.Close
 		},
 		Console: func(n *node.Node, whole http.Handler) http.Handler {
-			return console.New(console.Options{Node: n, Real: time.Now, Log: log, Operator: "operator:ann", Local: true, Sandbox: whole})
+			c := console.New(console.Options{Node: n, Real: time.Now, Log: log, Operator: "operator:ann", Local: true, Sandbox: whole})
+			known = c.Acts()
+			return c
 		},
 		Serve: func(ctx context.Context, l net.Listener, h http.Handler) error { return server.Serve(ctx, l, h, log) },
 	})

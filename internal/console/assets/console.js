@@ -122,6 +122,12 @@
     const series = (label, name, place) => ({ label, stroke: colour(name), fill: colour(name), width: 0, paths: bars(place), points: { show: false }, value: (u, v, i) => money(v ?? sum(u.data[i])) });
     const axis = { stroke: colour("--dim"), font: "12px system-ui, sans-serif", grid: { stroke: colour("--edge"), width: 1 }, ticks: { show: false } };
     const day = (s) => new Date(s * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+    if (![d.in, d.out, d.back].some((list) => list.some(Boolean))) {
+      const none = document.createElement("p");
+      none.className = "dim none-yet";
+      none.textContent = `No money moved in ${d.currency} in the last ${d.days.length} days.`;
+      return box.replaceChildren(none);
+    }
     box.replaceChildren();
     new uPlot({
       width: box.clientWidth, height: 220, cursor: { y: false, points: { show: false } },
