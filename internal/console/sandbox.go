@@ -119,17 +119,23 @@ func (r received) Subject() string {
 	return r.Method + " " + r.Path
 }
 
-// Snippet is what a list shows of the body: the amount and the names that it
+// spokenOf finds the amount, the currency and the names in a notification's
+// body, whatever the dialect.
+var spokenOf = []*regexp.Regexp{
+	regexp.MustCompile(`"(?i:amount)":\s*"?([0-9.]+)`), regexp.MustCompile(`"(?i:currency)":\s*"([A-Z]{3})"`),
+	regexp.MustCompile(`"(?i:(?:order|refund|payment|transaction)_?id)":\s*"([^"]+)"`),
+}
+
+// Snippet is what a list shows of the body: the amount and the name that it
 // speaks of.
 func (r received) Snippet() string {
 	var parts []string
-	for _, name := range []string{"amount", "currency", "orderid", "order_id", "refund_id", "payment_id", "transactionId"} {
-		m := regexp.MustCompile(`"` + name + `":\s*"?([^",}\s]+)`).FindStringSubmatch(r.Body)
-		if m != nil {
+	for _, x := range spokenOf {
+		if m := x.FindStringSubmatch(r.Body); m != nil {
 			parts = append(parts, short(m[1]))
 		}
 	}
-	return strings.Join(parts[:min(len(parts), 3)], " ")
+	return strings.Join(parts, " ")
 }
 
 // Answered tells whether the receiver said that it is well.
