@@ -52,21 +52,26 @@ func pages(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := stockRequests(n, s); err != nil {
+		return "", err
+	}
 	c := console.New(console.Options{Node: n, Real: time.Now, Operator: "operator:bench"})
 	var t strings.Builder
 	fmt.Fprintf(&t, `### Pages of the console
 
-SQLite; one merchant with %d payments and %d refunds; the server's time for a page, of %d openings, in ms.
+SQLite; one merchant with %d payments, %d refunds and %d requests; the server's time for a page, of %d openings, in ms.
 
 | page | median | p95 |
 |---|---|---|
-`, consolePayments, consoleRefunds, consoleOpenings)
+`, consolePayments, consoleRefunds, consoleRequests, consoleOpenings)
 	middle := fmt.Sprintf("p%019d", consolePayments/2)
 	for _, page := range []struct{ name, path string }{
 		{"overview", "/m/acme/"}, {"chart", "/m/acme/chart.json?currency=EUR"}, {"payments, newest", "/m/acme/payments"},
 		{"payments, from the middle", "/m/acme/payments?after=" + middle}, {"one payment", "/m/acme/payments/" + middle},
 		{"refunds", "/m/acme/refunds"}, {"one refund", fmt.Sprintf("/m/acme/out/d%019d", consoleRefunds/2)},
 		{"search by id", "/search?in=acme&q=" + fmt.Sprint(1_000_000_000+consolePayments/2)}, {"search by amount", "/search?in=acme&q=49.90"},
+		{"requests, newest", "/m/acme/requests"}, {"requests, refused, from the middle", "/m/acme/requests?refused=yes&after=" + trace(consoleRequests/2)},
+		{"requests about one payment", "/m/acme/requests?about=" + fmt.Sprint(1_000_000_000+consolePayments-1)}, {"one request", "/m/acme/requests/" + trace(consoleRequests/2)},
 		{"ledger", "/m/acme/ledger"}, {"ledger, at a moment half-way between two marks", "/m/acme/ledger?at=" + worst.Format("2006-01-02T15:04:05")},
 		{"one account", "/m/acme/ledger/account?path=EUR"}, {"deliveries", "/m/acme/deliveries"}, {"settings", "/m/acme/settings"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"remit/store/relational"
 	"remit/store/sqlite"
 )
 
@@ -59,6 +60,10 @@ func weigh(ctx context.Context, o options) (string, error) {
 		return "", err
 	}
 	each := float64(after-before) / float64(o.refunds)
+	logged, err := ofRequests(ctx, in.dir)
+	if err != nil {
+		return "", err
+	}
 	return fmt.Sprintf(`### A process
 
 | what | seen |
@@ -67,8 +72,24 @@ func weigh(ctx context.Context, o options) (string, error) {
 | sandbox ready on existing data, ms | %s |
 | sandbox, idle, MiB resident | %s |
 | server after %d refunds, settled, MiB resident | %d |
-| on disk for each refund, settled, with its events and chain (SQLite), bytes | %.0f |
-`, fresh, again, idle, o.refunds, held>>20, each), nil
+| on disk for each refund, settled, with its events, its chain and its request (SQLite), bytes | %.0f |
+| of these of the request log, with its indexes, bytes | %.0f |
+`, fresh, again, idle, o.refunds, held>>20, each, float64(logged)/float64(o.refunds)), nil
+}
+
+// ofRequests is what the request log has on disk, in bytes.
+func ofRequests(ctx context.Context, dir string) (sum int64, err error) {
+	d, err := sqlite.Driver(ctx, filepath.Join(dir, "remit.db"))
+	if err != nil {
+		return 0, err
+	}
+	tx := d.Read()
+	err = tx.Commit(ctx, []relational.Statement{{
+		Text: "SELECT COALESCE(SUM(pgsize), 0) FROM dbstat WHERE name LIKE 'requests%' OR name LIKE 'sqlite_autoindex_requests%'",
+		Row:  func(r relational.Row) error { return r.Scan(&sum) },
+	}})
+	tx.Close()
+	return sum, errors.Join(err, d.Close())
 }
 
 // weigh is the size of an installation's database, in bytes. The store is
