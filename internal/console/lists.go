@@ -140,6 +140,12 @@ func (c *Console) search(v *visit) error {
 	if v.merchant.ID == "" && len(v.all) > 0 {
 		v.merchant = v.all[0]
 	}
+	for _, m := range v.all {
+		if string(m.ID) == text || (text != "" && strings.EqualFold(m.Settings.Name, text)) {
+			http.Redirect(v.w, v.Request, merchantPath(m.ID), http.StatusSeeOther)
+			return nil
+		}
+	}
 	hits, err := c.find(v.Context(), v, text)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -307,5 +308,22 @@ func TestEvidenceIsTakenAlong(t *testing.T) {
 	}
 	if len(got.Requests) != 1 || !strings.Contains(got.Requests[0].Asked, `"Password":"•••"`) || strings.Contains(file.body, w.word) {
 		t.Errorf("it shows of the requests: %+v", got.Requests)
+	}
+}
+
+// TestManyMerchantsDoNotFillEachPage makes more than the switch lists: it says
+// how many there are besides, and one of those is found by its name.
+func TestManyMerchantsDoNotFillEachPage(t *testing.T) {
+	w := begin(t)
+	for i := range 25 {
+		m := remit.MerchantID(fmt.Sprintf("shop%02d", i))
+		must(t, w.node.AddMerchant(t.Context(), w.node.Engine.Head(m, "operator:ann", "test"), remit.Settings{Name: fmt.Sprintf("Shop No. %d", i)}))
+	}
+	page := w.fetch("/console/m/acme/").body
+	if listed := strings.Count(page, `<li><a href="/console/m/`); !strings.Contains(page, "7 more merchants") || listed < 20 || listed > 30 {
+		t.Errorf("the page links to %d places of merchants", listed)
+	}
+	if to := w.fetch("/console/search?in=acme&q=shop+no.+24").header.Get("Location"); to != "/console/m/shop24/" {
+		t.Errorf("the search leads to %q", to)
 	}
 }

@@ -59,6 +59,14 @@ type page struct {
 // Token is the one-time token of a form.
 func (p page) Token() string { return p.Visit.c.once.token(p.Visit.session) }
 
+// merchantsNearby is how many merchants the switch beside a page lists.
+const merchantsNearby = 20
+
+// Nearby are the merchants that the switch lists, and Further how many it does
+// not.
+func (p page) Nearby() []remit.Merchant { return p.Merchants[:min(len(p.Merchants), merchantsNearby)] }
+func (p page) Further() int             { return len(p.Merchants) - len(p.Nearby()) }
+
 // Path is a place of the page's merchant.
 func (p page) Path(parts ...string) string { return p.Visit.path(parts...) }
 
