@@ -35,6 +35,7 @@ const (
 	KindRevoked      = "revoked"      // credentials
 	KindKeyReplaced  = "key_replaced" // one of a merchant's own public keys
 	KindChecked      = "checked"      // an operator had the books made anew, and compared
+	KindHurried      = "hurried"      // an operator had it sent before its send window was over
 	KindRedelivered  = "redelivered"  // an operator had a notification made once more
 	KindTopUp        = "top_up"       // money put into or taken out of a merchant's balance by hand
 	KindRegistered   = "registered"   // a beneficiary

@@ -67,7 +67,7 @@ func TestOnlyStatesAreStates(t *testing.T) {
 			t.Errorf("%s is a state", s)
 		}
 	}
-	for _, kind := range []string{KindCreated, KindIssued, KindRevoked, KindKeyReplaced, KindChecked, KindRedelivered, KindSettings, KindTopUp, KindStuck, KindUnknown, ""} {
+	for _, kind := range []string{KindCreated, KindIssued, KindRevoked, KindKeyReplaced, KindChecked, KindRedelivered, KindHurried, KindSettings, KindTopUp, KindStuck, KindUnknown, ""} {
 		if IsState(kind) {
 			t.Errorf("%q is no state", kind)
 		}

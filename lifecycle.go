@@ -477,12 +477,13 @@ func (e EndWindow) Decide(f Facts) (Change, error) {
 	if !ok || f.Disbursement == nil || f.Disbursement.State != Accepted {
 		return Change{}, Errorf(Conflict, ReasonTerminal, "the disbursement does not wait to be sent")
 	}
-	c := Change{Merchant: f.Merchant}
+	x := begin(f, e.Head)
 	if w.Due.After(f.Now) {
 		w.Due = f.Now
-		c.Work = []Work{w}
+		x.event(string(f.Disbursement.ID), KindHurried)
+		x.c.Work = []Work{w}
 	}
-	return c, nil
+	return x.c, nil
 }
 
 // lost tells that a claimed piece of work is somebody else's by now, or that

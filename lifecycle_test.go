@@ -347,8 +347,11 @@ func TestTheWindowCanBeEnded(t *testing.T) {
 	w.must(ChangeSettings{Head: w.head(), Change: func(s *Settings) { s.SendWindowMicros = 5_000_000 }})
 	d := w.refunded(w.pay(10_000, PaymentFunded), 4_000, Accepted)
 	end := EndWindow{Head: w.head(), Disbursement: d.ID, Work: w.sending(d).ID}
-	for range 2 { // the second time there is nothing to do
-		w.must(end)
+	for _, events := range []int{1, 0} { // the second time there is nothing to do
+		c := w.must(end)
+		if len(c.Events) != events || (events == 1 && (c.Events[0].Kind != KindHurried || c.Events[0].Subject != string(d.ID))) {
+			t.Errorf("got the events %+v", c.Events)
+		}
 		if got := w.sending(d).Due; !got.Equal(w.now) {
 			t.Errorf("due %s, want %s", got, w.now)
 		}

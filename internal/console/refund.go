@@ -184,6 +184,8 @@ func happened(d remit.Disbursement, e remit.Event) entry {
 		x.Title = "Stuck: the last look-up could not tell what became of it"
 	case remit.KindUnknown:
 		x.Title = "The rail could not tell; it will be asked again"
+	case remit.KindHurried:
+		x.Title = "An operator had it sent at once, before its send window was over"
 	case remit.KindRedelivered:
 		x.Title = "An operator had the merchant told once more"
 	default:

@@ -210,7 +210,7 @@ var tones = map[string]string{
 	"waiting": "wait", "accepted": "move", "sent": "move", "settled": "good", "failed": "bad", "canceled": "quiet", "returned": "bad",
 	"opened": "quiet", "authorized": "wait", "funded": "good", "reversed": "bad",
 	"due": "move", "delivered": "good", "dead": "bad", "stuck": "bad", "unknown": "wait",
-	"top_up": "good", "settings": "quiet", "created": "quiet", "issued": "good", "revoked": "bad", "key_replaced": "wait", "checked": "quiet", "redelivered": "move", "registered": "quiet", "disabled": "bad", "active": "good",
+	"top_up": "good", "settings": "quiet", "created": "quiet", "issued": "good", "revoked": "bad", "key_replaced": "wait", "checked": "quiet", "redelivered": "move", "hurried": "move", "registered": "quiet", "disabled": "bad", "active": "good",
 }
 
 func stateHTML(s any) template.HTML {
