@@ -374,8 +374,8 @@ type Request struct {
 // RequestFilter chooses requests of one merchant. Members that are empty
 // choose all. They come oldest first.
 type RequestFilter struct {
-	Merchant remit.MerchantID
-	ID       string // one of them
+	Merchant remit.MerchantID // "" is every one, for those that an ID names; else nobody
+	ID       string           // one of them
 	Dialect  string
 	Refused  bool      // only those that were
 	About    []string  // only those whose subject is one of these, or that name one of these

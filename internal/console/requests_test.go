@@ -54,7 +54,7 @@ func TestARefusalIsExplained(t *testing.T) {
 	w.ask(order, "101.00", w.word)
 	trace := w.lastRequest().ID
 	for _, path := range []string{
-		"m/acme/requests/" + trace, "search?q=" + trace, "m/acme/requests", "m/acme/requests?refused=yes", "m/acme/requests?about=" + trace,
+		"m/acme/requests/" + trace, "search?q=" + trace, "search?in=globex&q=" + trace, "m/acme/requests", "m/acme/requests?refused=yes", "m/acme/requests?about=" + trace,
 		"m/acme/requests?about=" + order, "m/acme/payments/" + payment,
 	} {
 		b.visit("/console/" + path)

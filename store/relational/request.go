@@ -30,9 +30,12 @@ func (s *Store) AddRequests(ctx context.Context, rs []store.Request) error {
 	return s.write(ctx, st...)
 }
 
-// Requests lists a merchant's.
+// Requests lists a merchant's, or looks one up among all merchants'.
 func (s *Store) Requests(ctx context.Context, f store.RequestFilter) ([]store.Request, error) {
 	q := of("requests", requestColumns, f.Merchant)
+	if f.Merchant == "" && f.ID != "" {
+		q = among("requests", requestColumns, "")
+	}
 	q.and(f.ID != "", "id = ?", f.ID)
 	q.and(f.Refused, "code <> ''")
 	q.about(f.About)

@@ -102,9 +102,13 @@ func TestEachListingHasItsIndex(t *testing.T) {
 			_, _, err := s.Marks(ctx, "acme", 9)
 			return err
 		}, "sqlite_autoindex_marks_1"},
-		"requests":   {func() error { return requests(store.RequestFilter{}) }, "requests_at"},
-		"refused":    {func() error { return requests(store.RequestFilter{Refused: true}) }, "requests_refused"},
-		"about":      {func() error { return requests(store.RequestFilter{About: []string{"d1", "1"}}) }, "requests_subject requests_named"},
+		"requests": {func() error { return requests(store.RequestFilter{}) }, "requests_at"},
+		"refused":  {func() error { return requests(store.RequestFilter{Refused: true}) }, "requests_refused"},
+		"about":    {func() error { return requests(store.RequestFilter{About: []string{"d1", "1"}}) }, "requests_subject requests_named"},
+		"trace, of all": {func() error {
+			_, err := s.Requests(ctx, store.RequestFilter{ID: "1", Max: 9})
+			return err
+		}, "sqlite_autoindex_requests_1"},
 		"trace":      {func() error { return requests(store.RequestFilter{ID: "1"}) }, "sqlite_autoindex_requests_1"},
 		"money in":   {func() error { return totals(ctx, s, store.FlowIn) }, "COVERING INDEX payments_funded"},
 		"money out":  {func() error { return totals(ctx, s, store.FlowOut) }, "COVERING INDEX disbursements_created"},

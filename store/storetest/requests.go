@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +51,12 @@ func requestsAreKept(t *testing.T, s store.Store) {
 		}
 		got, err := s.Requests(ctx, c.f)
 		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
+	}
+	must(t, found(ctx, s, acme, globex))
+	for id, want := range map[string][]store.Request{"a": {bare, theirs}, "b": {accepted}, "": nil} {
+		got, err := s.Requests(ctx, store.RequestFilter{ID: id, Max: 10})
+		slices.SortFunc(got, func(a, b store.Request) int { return strings.Compare(string(a.Merchant), string(b.Merchant)) })
+		same(t, fmt.Sprintf("%q of all merchants", id), got, err, want)
 	}
 	for _, c := range []struct{ max, want int }{{1, 1}, {10, 1}, {10, 0}} {
 		n, err := s.ForgetRequests(ctx, acme, after(time.Hour), c.max)
