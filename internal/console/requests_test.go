@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"remit/store"
 )
 
 // TestATimelineBeginsWithWhatWasAsked reads the page of a refund: what came, with
@@ -74,6 +76,28 @@ func TestARefusalIsExplained(t *testing.T) {
 		t.Errorf("refused today: %q", got)
 	}
 	b.blameless("the refusal")
+}
+
+// TestOnlyWhatWasCheckedIsSaidToBe opens a request that was answered as before,
+// one that broke on our side, and one of a dialect that is no longer spoken.
+func TestOnlyWhatWasCheckedIsSaidToBe(t *testing.T) {
+	w := begin(t)
+	at := w.node.Clock.Now()
+	full := store.Request{Merchant: "acme", At: at, Verified: true, Dialect: "trustly", Operation: "refund", Subject: "d1"}
+	again, broken, foreign := full, full, full
+	again.ID, again.Replayed = "a", true
+	broken.ID, broken.Stage, broken.Code = "b", "decide", "internal"
+	foreign.ID, foreign.Dialect = "c", "gone"
+	must(t, w.node.Store.AddRequests(t.Context(), []store.Request{again, broken, foreign}))
+	for id, want := range map[string][4]int{"a": {12, 0, 6, 1}, "b": {10, 0, 8, 0}, "c": {0, 0, 0, 0}} {
+		page := w.fetch("/console/m/acme/requests/" + id).body
+		_, list, _ := strings.Cut(page, `class="checks"`)
+		list, _, _ = strings.Cut(list, "</ul>")
+		got := [4]int{strings.Count(list, `"good"`), strings.Count(list, `"bad"`), strings.Count(list, `"never"`), strings.Count(list, "seen before")}
+		if got != want {
+			t.Errorf("%s: passed, refused, not reached, seen before: %v, want %v", id, got, want)
+		}
+	}
 }
 
 // TestNobodySeesAnothersRequests looks for acme's requests under globex, and
