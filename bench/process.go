@@ -59,7 +59,6 @@ func weigh(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	each := float64(after-before) / float64(o.refunds)
 	logged, err := ofRequests(ctx, in.dir)
 	if err != nil {
 		return "", err
@@ -72,12 +71,12 @@ func weigh(ctx context.Context, o options) (string, error) {
 | sandbox ready on existing data, ms | %s |
 | sandbox, idle, MiB resident | %s |
 | server after %d refunds, settled, MiB resident | %d |
-| on disk for each refund, settled, with its events, its chain and its request (SQLite), bytes | %.0f |
-| of these of the request log, with its indexes, bytes | %.0f |
-`, fresh, again, idle, o.refunds, held>>20, each, float64(logged)/float64(o.refunds)), nil
+| on disk for each refund, settled, with its events and chain (SQLite), bytes | %.0f |
+| and for its request, in the request log, bytes | %.0f |
+`, fresh, again, idle, o.refunds, held>>20, float64(after-before-logged)/float64(o.refunds), float64(logged)/float64(o.refunds)), nil
 }
 
-// ofRequests is what the request log has on disk, in bytes.
+// ofRequests is what the request log has on disk, with its indexes, in bytes.
 func ofRequests(ctx context.Context, dir string) (sum int64, err error) {
 	d, err := sqlite.Driver(ctx, filepath.Join(dir, "remit.db"))
 	if err != nil {
