@@ -38,7 +38,7 @@ func weigh(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	before, err := in.weigh(ctx)
+	before, _, err := in.weigh(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -55,11 +55,7 @@ func weigh(ctx context.Context, o options) (string, error) {
 		return "", err
 	}
 	s.stop()
-	after, err := in.weigh(ctx)
-	if err != nil {
-		return "", err
-	}
-	logged, err := ofRequests(ctx, in.dir)
+	after, logged, err := in.weigh(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -76,35 +72,21 @@ func weigh(ctx context.Context, o options) (string, error) {
 `, fresh, again, idle, o.refunds, held>>20, float64(after-before-logged)/float64(o.refunds), float64(logged)/float64(o.refunds)), nil
 }
 
-// ofRequests is what the request log has on disk, with its indexes, in bytes.
-func ofRequests(ctx context.Context, dir string) (sum int64, err error) {
-	d, err := sqlite.Driver(ctx, filepath.Join(dir, "remit.db"))
+// weigh is how much of an installation's database rows and indexes take, and
+// how much of that is the request log's, in bytes. What stands free in the
+// file for rows to come is not counted.
+func (in *installation) weigh(ctx context.Context) (all, requests int64, err error) {
+	d, err := sqlite.Driver(ctx, filepath.Join(in.dir, "remit.db"))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	tx := d.Read()
 	err = tx.Commit(ctx, []relational.Statement{{
-		Text: "SELECT COALESCE(SUM(pgsize), 0) FROM dbstat WHERE name LIKE 'requests%' OR name LIKE 'sqlite_autoindex_requests%'",
-		Row:  func(r relational.Row) error { return r.Scan(&sum) },
+		Text: `SELECT SUM(pgsize), SUM(CASE WHEN name LIKE 'requests%' OR name LIKE 'sqlite_autoindex_requests%' THEN pgsize ELSE 0 END) FROM dbstat`,
+		Row:  func(r relational.Row) error { return r.Scan(&all, &requests) },
 	}})
 	tx.Close()
-	return sum, errors.Join(err, d.Close())
-}
-
-// weigh is the size of an installation's database, in bytes. The store is
-// closed for it, by which its log goes into the file: that has a size of its
-// own, however many refunds there were.
-func (in *installation) weigh(ctx context.Context) (int64, error) {
-	path := filepath.Join(in.dir, "remit.db")
-	if err := in.store.Close(); err != nil {
-		return 0, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
-	}
-	in.store, err = sqlite.Open(ctx, path)
-	return info.Size(), err
+	return all, requests, errors.Join(err, d.Close())
 }
 
 // idleFor is how long a sandbox is left alone before it is weighed.
