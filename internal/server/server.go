@@ -249,15 +249,20 @@ func broke(p any) error {
 	return &remit.Error{Code: remit.Internal, Detail: "internal error", Err: fmt.Errorf("panic: %v\n%s", p, stack[:runtime.Stack(stack, false)])}
 }
 
+// restBytesMax is how much is taken off the wire, in bytes, beyond the most
+// that a dialect allows: many clients read no answer before all is sent.
+const restBytesMax = 8 << 20
+
 // read takes the request off the wire, whole and bounded. Of a body that is
-// too large the beginning is kept, and its connection is closed after the
-// answer.
+// too large the beginning is kept, the rest thrown away, and its connection is
+// closed after the answer.
 func (s *Server) read(d dialect.Dialect, w http.ResponseWriter, r *http.Request) (dialect.Request, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, d.BodyBytesMax()))
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case tooLarge:
 		err = nil
+		_, _ = io.CopyN(io.Discard, r.Body, restBytesMax) // whatever of it comes
 	case err != nil:
 		err = &remit.Error{Code: remit.Invalid, Reason: remit.ReasonEnvelope, Detail: "the body did not come whole", Err: err}
 	}

@@ -302,6 +302,26 @@ func TestATruncatedBodyEndsItsConnection(t *testing.T) {
 	}
 }
 
+// TestWhoSendsTooMuchReadsTheAnswer sends megabytes before it looks at what
+// comes back, as most clients do: more than what lies in a connection unread.
+func TestWhoSendsTooMuchReadsTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	c, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	must(t, err)
+	defer c.Close()
+	must(t, c.(*net.TCPConn).SetWriteBuffer(64<<10))
+	const size = 7 << 20
+	_, err = io.WriteString(c, "POST /api/1 HTTP/1.1\r\nHost: x\r\nContent-Length: "+itoa(size)+"\r\n\r\n"+strings.Repeat("x", size))
+	must(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	text, err := io.ReadAll(res.Body)
+	must(t, err)
+	if !res.Close || !strings.Contains(string(text), "ERROR_INVALID_PARAMETERS") {
+		t.Errorf("closing %v, answered %s", res.Close, text)
+	}
+}
+
 // TestHalfABodyIsNoRequest breaks off in the middle of a body: the engine is
 // never asked.
 func TestHalfABodyIsNoRequest(t *testing.T) {
