@@ -3,6 +3,7 @@ package truelayer
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -25,11 +26,41 @@ type object struct {
 // readBody reads the request's body, which must be an object.
 func (c *call) readBody() object {
 	o := object{faults: &[]*remit.Error{}}
-	if !utf8.Valid(c.r.Body) || json.Unmarshal(c.r.Body, &o.members) != nil || o.members == nil {
+	if !utf8.Valid(c.r.Body) || !o.read(c.r.Body) {
 		o.fault(remit.Errorf(remit.Invalid, remit.ReasonEnvelope, "The request body is not a JSON object."))
 	}
 	c.body = o
 	return o
+}
+
+// read takes an object apart, and says whether it is one. A name that stands
+// twice is a fault: nobody can say which of the two was meant. (D2)
+func (o *object) read(raw []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	members := map[string]json.RawMessage{}
+	for d.More() {
+		t, err := d.Token()
+		name, _ := t.(string) // the decoder lets nothing else through
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return false
+		}
+		if _, twice := members[name]; twice {
+			o.fault(field(o.at(name), "Value is given twice."))
+		}
+		members[name] = value
+	}
+	if _, err := d.Token(); err != nil {
+		return false
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return false // something stands behind it
+	}
+	o.members = members
+	return true
 }
 
 func (o object) fault(e *remit.Error) { *o.faults = append(*o.faults, e) }
@@ -63,7 +94,7 @@ func (o object) required(name string) { o.fault(field(o.at(name), "Value is requ
 // within is a member that is an object; an empty one if it is not there.
 func (o object) within(name string) object {
 	in := object{path: o.at(name), faults: o.faults}
-	if o.has(name) && json.Unmarshal(o.members[name], &in.members) != nil {
+	if o.has(name) && !in.read(o.members[name]) {
 		o.fault(field(in.path, "Value must be an object."))
 	}
 	return in

@@ -237,6 +237,9 @@ func answerPayment(c *call, _ dialect.Signer, r remit.Result) dialect.Response {
 		ID: p.ExternalID, Amount: p.Amount.Minor, Currency: p.Amount.Currency, User: userJSON{nameIn(p, scopeUser)}, Method: d.Method,
 		Metadata: d.Metadata, Related: d.Related, Created: stamp(p.Opened), Status: paymentStatus(p, d),
 	}
+	if b := &res.Method.Beneficiary; b.Type == toMerchant && b.AccountID == "" { // what a sandbox's control API has made
+		b.AccountID = c.accountID(p.Amount.Currency)
+	}
 	if !p.Authorized.IsZero() {
 		s := sourceOf(p, r)
 		res.Source = &s

@@ -79,10 +79,10 @@ func bearer(h http.Header) (string, bool) {
 }
 
 // Routes are the paths with the version and without it, each with and without
-// a slash at its end. They take every method, since the answer to a wrong one
-// is the dialect's too. docs/spec/truelayer.md#1-environments-hosts-paths.
+// a slash at its end, and whatever else is below the version. They take every
+// method: the answer to what is not there is the dialect's too. docs/spec/truelayer.md#1-environments-hosts-paths.
 func (Dialect) Routes() []dialect.Route {
-	var all []dialect.Route
+	all := []dialect.Route{{Path: version + "/"}}
 	seen := map[string]bool{}
 	for _, e := range endpoints {
 		for _, prefix := range e.prefixes() {

@@ -171,6 +171,21 @@ func TestAWebhookIsToldUntilItIsTaken(t *testing.T) {
 	b.sound()
 }
 
+// A payment that the control API has made went into the account that
+// sandbox.json names; and what is not served below the version is refused in
+// the provider's words.
+func TestWhatTheControlAPIMakesLooksLikeAnyOther(t *testing.T) {
+	b := start(t).inBritain()
+	payment := at(b.do("POST", "/payments", `{"dialect":"truelayer","amount_minor":5000,"currency":"EUR"}`), "external_id").(string)
+	paid := b.ask(200, "GET", "/v3/payments/"+payment, "")
+	if got, want := at(paid, "payment_method", "beneficiary", "merchant_account_id"), at(b.at, "merchant_accounts", "EUR"); got != want {
+		t.Errorf("paid into %v, want %v", got, want)
+	}
+	if got := b.ask(404, "GET", "/v3/mandates/"+payment, ""); at(got, "title") != "Not Found" {
+		t.Errorf("refused by %v", got)
+	}
+}
+
 // The example for integrators refunds; too much is refused in the provider's
 // words.
 func TestTheNodeExampleRefundsInBritain(t *testing.T) {
