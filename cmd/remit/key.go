@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -96,10 +97,13 @@ func (d *desk) ownKeys() ([]ownKey, error) {
 }
 
 func kindOf(k crypto.PublicKey) string {
-	if r, ok := k.(*rsa.PublicKey); ok {
-		return fmt.Sprintf("RSA %d", r.N.BitLen())
+	switch k := k.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA " + k.Params().Name
 	}
-	return strings.TrimPrefix(fmt.Sprintf("%T", k), "*")
+	return fmt.Sprintf("%T", k)
 }
 
 type keyRotateCmd struct {
