@@ -282,6 +282,7 @@ func (c *Console) act(f func(*visit) (outcome, error)) http.Handler {
 			}
 			return
 		}
+		v.Request = r.WithContext(context.WithoutCancel(r.Context())) // who hangs up does not leave an act half known
 		out, err := f(v)
 		came := v.came(token, out, err)
 		if kept := c.once.end(r.Context(), token, came); kept != nil {
@@ -302,14 +303,25 @@ func (v *visit) came(token string, out outcome, err error) came {
 	c := came{To: cmp.Or(out.to, v.back()), Message: out.message}
 	if err != nil {
 		e := remit.AsError(err)
-		c.Message, c.Failed = "Nothing was done: "+e.Detail+".", true
-		if e.Code == remit.Internal {
-			c.Message = "Something is broken here, and was written to the log. Look before you try again."
+		c.Message, c.Failed = refusal(e), true
+		if e.Code == remit.Internal || e.Code == remit.Unavailable {
 			v.c.o.Log.Error("an operator's act failed", "path", v.URL.Path, "operator", v.operator, "error", err)
 		}
 	}
 	c.To = withQuery(c.To, "did", token)
 	return c
+}
+
+// refusal says what came of an act that failed. Of one that was taken up, and
+// whose end nobody was told, it does not say that nothing was done.
+func refusal(e *remit.Error) string {
+	switch {
+	case e.Code == remit.Internal:
+		return "Something is broken here, and was written to the log. Look before you try again."
+	case e.Code == remit.Unavailable && e.Reason != remit.ReasonQueueFull && e.Reason != remit.ReasonShuttingDown:
+		return "It is not known whether it was done: " + e.Detail + ". Look before you try again."
+	}
+	return "Nothing was done: " + e.Detail + "."
 }
 
 // back is the page of ours that a form was sent from.

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"remit"
 	"remit/internal/console"
+	"remit/internal/node"
 	"remit/money"
 	"remit/store"
 )
@@ -262,6 +264,64 @@ func TestAnyProcessKnowsWhoLoggedIn(t *testing.T) {
 	for i := range 2 {
 		if got := at(i, http.MethodGet, "/console/merchants", nil).status; got != http.StatusSeeOther {
 			t.Errorf("after logging out process %d answers %d", i, got)
+		}
+	}
+}
+
+// leaving is a store whose browser hangs up as soon as its form was taken.
+type leaving struct {
+	store.Store
+	leave context.CancelFunc
+}
+
+func (l leaving) AddSlip(ctx context.Context, now time.Time, x store.Slip) (bool, error) {
+	first, err := l.Store.AddSlip(ctx, now, x)
+	l.leave()
+	return first, err
+}
+
+// TestWhoHangsUpHasActed sends a form and hangs up: the act is done to its end,
+// and that is what the form says when it is sent again.
+func TestWhoHangsUpHasActed(t *testing.T) {
+	w := begin(t)
+	page := w.do(http.DefaultClient, http.MethodGet, "/console/m/acme/settings", nil, nil)
+	form := url.Values{"token": {page.token()}, "amount": {"700"}, "currency": {"JPY"}, "evidence": {"line 7"}}
+	post := func(ctx context.Context, s store.Store) string {
+		n := &node.Node{Registrar: w.node.Registrar, Store: s, Vault: w.node.Vault, Clock: w.node.Clock, Dialects: w.node.Dialects, Rails: w.node.Rails}
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/console/m/acme/settings/topup", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res := httptest.NewRecorder()
+		console.New(console.Options{Node: n, Real: time.Now, Log: slog.New(slog.DiscardHandler), Operator: "operator:ann"}).ServeHTTP(res, r)
+		return res.Header().Get("Location")
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	post(ctx, leaving{w.node.Store, leave})
+	to := post(t.Context(), w.node.Store)
+	if page := w.do(http.DefaultClient, http.MethodGet, to, nil, nil); !strings.Contains(page.body, "700 JPY were put into the balance.") {
+		t.Errorf("it is said: %s", regexp.MustCompile(`class="flash[^<]*`).FindString(page.body))
+	}
+	have, err := w.node.Store.Read(t.Context(), store.Wants{Accounts: []store.AccountsRef{{Merchant: "acme", Currency: "JPY"}}})
+	must(t, err)
+	if b := have.Books["acme"][remit.BalanceAccount("acme", "JPY")]; b.Balance() != 700 {
+		t.Errorf("it made %d", b.Balance())
+	}
+}
+
+// TestAFailureSaysNoMoreThanIsKnown reads what an operator is told of errors.
+func TestAFailureSaysNoMoreThanIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		code   remit.Code
+		reason remit.Reason
+		want   string
+	}{
+		{remit.Conflict, "", "Nothing was done"},
+		{remit.Unavailable, remit.ReasonQueueFull, "Nothing was done"},
+		{remit.Unavailable, remit.ReasonShuttingDown, "Nothing was done"},
+		{remit.Unavailable, "", "It is not known whether it was done"},
+		{remit.Internal, "", "Look before you try again"},
+	} {
+		if got := console.Refusal(remit.Errorf(c.code, c.reason, "so it is")); !strings.Contains(got, c.want) {
+			t.Errorf("%s/%s: %s", c.code, c.reason, got)
 		}
 	}
 }
