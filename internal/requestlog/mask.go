@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"remit/dialect"
@@ -50,7 +51,7 @@ var everyHeader = []string{"Content-Type", "User-Agent", "Idempotency-Key"}
 // Masker hides what is private in the requests of one dialect. It is safe for
 // concurrent use.
 type Masker struct {
-	kinds   map[string]kind // by the name in small letters
+	kinds   map[string]kind // by the plain name
 	headers []string
 }
 
@@ -59,7 +60,7 @@ func NewMasker(p dialect.Private) *Masker {
 	m := &Masker{kinds: map[string]kind{}}
 	for k, names := range map[kind][]string{signature: p.Signatures, personal: p.Personal, account: p.Accounts, secret: p.Secrets} {
 		for _, n := range names {
-			n = strings.ToLower(n)
+			n = plainName(n)
 			m.kinds[n] = max(m.kinds[n], k)
 		}
 	}
@@ -70,7 +71,8 @@ func NewMasker(p dialect.Private) *Masker {
 }
 
 // kindOf is how private a value of a name is. Of a name in parts, such as
-// customer[email], each part counts.
+// customer[email], each part counts. Who takes client_secret for clientSecret,
+// or for Client-Secret, has written a secret all the same.
 func (m *Masker) kindOf(name string) (k kind) {
 	var small [nameBytesMax]byte
 	n := 0
@@ -79,10 +81,13 @@ func (m *Masker) kindOf(name string) (k kind) {
 			k, n = max(k, m.kinds[string(small[:n])]), 0
 			continue
 		}
-		if n == len(small) {
-			return max(k, m.kindOfLong(name))
-		}
 		c := name[i]
+		if n == len(small) || c >= utf8.RuneSelf {
+			return max(k, m.kindOfOdd(name))
+		}
+		if separates(c) {
+			continue
+		}
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
@@ -92,14 +97,30 @@ func (m *Masker) kindOf(name string) (k kind) {
 	return k
 }
 
-// kindOfLong is for names that are longer than any that is private: a part of
-// them may be.
-func (m *Masker) kindOfLong(name string) (k kind) {
+// kindOfOdd is for names that are longer than any that is private, or not in
+// ASCII: a part of them may be private.
+func (m *Masker) kindOfOdd(name string) (k kind) {
 	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '[' || r == ']' || r == '.' }) {
-		k = max(k, m.kinds[strings.ToLower(part)])
+		k = max(k, m.kinds[plainName(part)])
 	}
 	return k
 }
+
+// plainName is a name in small letters, without what separates its words. What
+// encoding/json takes for a letter of ASCII is that one.
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == 'ſ':
+			return 's'
+		case r < utf8.RuneSelf && separates(byte(r)):
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
+}
+
+func separates(c byte) bool { return c == '_' || c == '-' || c == ' ' }
 
 // Request writes a request down as HTTP has it, masked: what the log keeps.
 func (m *Masker) Request(r dialect.Request) string {
@@ -260,10 +281,20 @@ func hideQuoted(out []byte, quoted string, k kind) []byte {
 	if strings.IndexByte(inner, '\\') < 0 {
 		return hide(out, inner, k)
 	}
-	if plain := unquoted(quoted); k == open && string(hideAccounts(nil, plain)) == plain {
+	if plain := unquoted(quoted); k == open && shown(plain) {
 		return append(out, inner...)
 	}
 	return append(out, hidden...)
+}
+
+// shown tells whether an open value is shown as it is.
+func shown(v string) bool { return string(hide(nil, v, open)) == v }
+
+// nested tells whether a text looks as if it held others with names of their
+// own, such as JSON within JSON.
+func nested(v string) bool {
+	v = strings.TrimLeft(v, " \t\r\n\ufeff")
+	return v != "" && strings.IndexByte(`{["`, v[0]) >= 0
 }
 
 // hide hides a value.
@@ -273,6 +304,9 @@ func hide(out []byte, v string, k kind) []byte {
 	}
 	switch k {
 	case open:
+		if nested(v) {
+			break
+		}
 		return hideAccounts(out, v)
 	case signature:
 		if len(v) >= signatureShorter && ascii(v[:signatureStays]) {
@@ -343,8 +377,12 @@ func iban(word string) bool {
 }
 
 // form masks a form, or a query. It is none where a part has no name of the
-// plain kind, or cannot be read: what would be hidden then cannot be told.
+// plain kind, or cannot be read, or where something else than & seems to part
+// it: what would be hidden then cannot be told.
 func (m *Masker) form(out []byte, text string) (_ []byte, ok bool) {
+	if strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r == ';' }) >= 0 {
+		return nil, false
+	}
 	for i, part := range strings.Split(text, "&") {
 		name, value, pair := strings.Cut(part, "=")
 		plainName, err := url.QueryUnescape(name)
@@ -357,7 +395,7 @@ func (m *Masker) form(out []byte, text string) (_ []byte, ok bool) {
 		}
 		out = append(append(out, name...), '=')
 		k := m.kindOf(plainName)
-		if k == open && string(hideAccounts(nil, plain)) == plain {
+		if k == open && shown(plain) {
 			out = append(out, value...)
 			continue
 		}

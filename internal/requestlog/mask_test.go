@@ -50,6 +50,12 @@ func TestABodyIsMasked(t *testing.T) {
 		{formHeader, `a=%zz`, `(not shown: 5 bytes that are neither a form nor JSON)`},
 		{jsonHeader, `{"Password":"x",}`, `(not shown: 17 bytes that are no JSON, from byte 17 on)`},
 		{jsonHeader, `a=1&Password=x`, `(not shown: 14 bytes that are no JSON, from byte 1 on)`},
+		{jsonHeader, `{"pass_word":"x","Pass-Word":"x","pass word":"x","Pa\u017f\u017fword":"x","Paſſword":"x"}`, `{"pass_word":"•••","Pass-Word":"•••","pass word":"•••","Pa\u017f\u017fword":"•••","Paſſword":"•••"}`},
+		{jsonHeader, `{"a":"{\"Password\":\"x\"}","b":" [\"x\"]","c":"\"{\\\"x","d":"{'Password':'x'}","e":"a \"b\""}`, `{"a":"•••","b":"•••","c":"•••","d":"•••","e":"a \"b\""}`},
+		{formHeader, `a={"Password":"x"}&b=%7B%22Password%22%3A%22x%22%7D&c=d`, `a=•••&b=•••&c=d`},
+		{formHeader, `pass-word=x&Pass%5FWord=x`, `pass-word=•••&Pass%5FWord=•••`},
+		{formHeader, `a=b;Password=x`, `(not shown: 14 bytes that are neither a form nor JSON)`},
+		{formHeader, "a=b\nPassword=x", `(not shown: 14 bytes that are neither a form nor JSON)`},
 		{http.Header{}, "\xff{}", `(not shown: 3 bytes that are no text)`},
 		{http.Header{}, "", ""},
 	} {

@@ -32,9 +32,10 @@ const (
 	pause = 100 * time.Millisecond
 )
 
-// unverifiedMax is how many requests of one merchant are kept each minute, of
-// real time, of callers who did not show that they are the merchant.
-const unverifiedMax = 60
+// unverifiedMax is how many requests of one merchant are kept each hour, of
+// real time, of callers who did not show that they are the merchant: within
+// DaysDefault at most 1 GB of them.
+const unverifiedMax = 100
 
 // detailBytesMax is how much is kept of what a merchant was told, and of a
 // name in a request, in bytes.
@@ -75,8 +76,8 @@ type Log struct {
 	limited atomic.Int64
 
 	mu         sync.Mutex
-	minute     int64                    // since 1970, of real time
-	unverified map[remit.MerchantID]int // in this minute
+	hour       int64                    // since 1970, of real time
+	unverified map[remit.MerchantID]int // in this hour
 }
 
 // New starts a log. Close ends it.
@@ -116,8 +117,8 @@ func (l *Log) Add(r Record) {
 func (l *Log) mayKeep(m remit.MerchantID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := l.o.Real().Unix() / 60; now != l.minute {
-		l.minute = now
+	if now := l.o.Real().Unix() / int64(time.Hour/time.Second); now != l.hour {
+		l.hour = now
 		clear(l.unverified)
 	}
 	if l.unverified[m] >= unverifiedMax {

@@ -167,21 +167,22 @@ func TestAStoreThatFailsLosesABatch(t *testing.T) {
 }
 
 // TestStrangersCannotFillTheLog asks in a merchant's name, without a proof:
-// some are kept each minute, another merchant's are too, and the merchant's own
+// some are kept each hour, another merchant's are too, and the merchant's own
 // always.
 func TestStrangersCannotFillTheLog(t *testing.T) {
 	now := time.Unix(0, 0)
 	s := &shelf{}
 	l, _ := begin(t, s, func() time.Time { return now })
-	for i := range 100 {
+	for i := range 140 {
+		now = now.Add(time.Hour / 141)
 		l.Add(record("acme", i, false))
 	}
-	l.Add(record("globex", 100, false))
-	l.Add(record("acme", 101, true))
-	now = now.Add(time.Minute)
-	l.Add(record("acme", 102, false))
+	l.Add(record("globex", 200, false))
+	l.Add(record("acme", 201, true))
+	now = now.Add(time.Hour)
+	l.Add(record("acme", 202, false))
 	l.Close()
-	if got, lost := len(s.all()), l.Lost(); got != 63 || lost.Limited != 40 {
+	if got, lost := len(s.all()), l.Lost(); got != 103 || lost.Limited != 40 {
 		t.Errorf("%d were kept, lost %+v", got, lost)
 	}
 }
