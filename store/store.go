@@ -67,7 +67,8 @@ type Store interface {
 	Recent(ctx context.Context, f Newest) ([]remit.Event, error)
 	// SeqAt is the number of a merchant's newest event that is not after a
 	// time; 0 if there is none. Events of one merchant may stand up to two
-	// seconds in the wrong order of time, where several processes decide.
+	// seconds in the wrong order of time, where several processes decide: newest
+	// is the one of the highest number.
 	SeqAt(ctx context.Context, m remit.MerchantID, at time.Time) (int64, error)
 	// Transfers shows a merchant's transfers of the events behind one number
 	// and up to another, in order.

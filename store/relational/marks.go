@@ -81,10 +81,19 @@ func (s *Store) Marks(ctx context.Context, m remit.MerchantID, seq int64) (befor
 	return before, behind, err
 }
 
-// SeqAt is the number of the newest event that is not after a time.
-func (s *Store) SeqAt(ctx context.Context, m remit.MerchantID, at time.Time) (int64, error) {
-	first, err := s.firstEvent(ctx, m, at.Add(time.Microsecond))
-	return first - 1, err
+// SeqAt is the number of the newest event that is not after a time. Events may
+// stand a little out of the order of time, so it is looked for from where all
+// that follow are after it.
+func (s *Store) SeqAt(ctx context.Context, m remit.MerchantID, at time.Time) (seq int64, err error) {
+	first, err := s.firstEvent(ctx, m, at.Add(skewMax+time.Microsecond))
+	if err != nil {
+		return 0, err
+	}
+	err = s.read(ctx, Statement{
+		Text: "SELECT seq FROM events WHERE merchant_id = $1 AND seq < $2 AND at <= $3 ORDER BY seq DESC LIMIT 1",
+		Args: []any{string(m), first, micros(at)}, Row: func(r Row) error { return r.Scan(&seq) },
+	})
+	return seq, err
 }
 
 // Transfers shows the transfers of a merchant's events, in order.

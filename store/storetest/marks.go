@@ -57,6 +57,15 @@ func marksLieOnBothSides(t *testing.T, s store.Store) {
 		seq, err := s.SeqAt(ctx, globex, after(at))
 		same(t, "the number of "+at.String(), seq, err, want)
 	}
+	events = nil
+	for i, at := range []time.Duration{10, 12, 11, 13, 12, 20} { // two processes' clocks are a second apart
+		events = append(events, remit.Event{Merchant: globex, Seq: int64(i) + 5, At: after(at*time.Second + time.Hour)})
+	}
+	update(t, s, locked(globex), &store.Writes{Merchants: []remit.Merchant{{ID: globex, Seq: 10}}, Events: events})
+	for at, want := range map[time.Duration]int64{9: 4, 10: 5, 11: 7, 12: 9, 13: 9, 19: 9, 20: 10} {
+		seq, err := s.SeqAt(ctx, globex, after(at*time.Second+time.Hour))
+		same(t, fmt.Sprintf("the number of second %d, where two clocks differ", at), seq, err, want)
+	}
 }
 
 // slipsAreGoodForATime: one of a name at a time, which can be changed and read
