@@ -92,6 +92,9 @@ func (b Bench) private(r dialect.Request) map[string]string {
 			all["the proof in Authorization"] = proof
 		}
 	}
+	if proof := r.Header.Get("Signature"); len(proof) >= shortest {
+		all["the proof in Signature"] = proof
+	}
 	for _, n := range accountNumber.FindAllString(string(r.Body), -1) {
 		all["an account number"+n[:4]] = n
 	}

@@ -6,12 +6,14 @@ import (
 )
 
 // Private is what is hidden of a request before it is kept. The Merchant API's
-// proof stands in a header that is not.
+// proof stands in a header that is not; of the Payments API's the beginning
+// stays, since the same bytes may be sent again by whoever reads them.
 func (Dialect) Private() dialect.Private {
 	return dialect.Private{
-		Secrets:  []string{"token", "socialSecurityNumber"},
-		Accounts: []string{"iban", "account", "accountNumber"},
-		Personal: []string{"email", "firstName", "lastName", "name", "payerName", "companyName", "phone", "streetAddress", "postalCode", "city", "county"},
+		Secrets:    []string{"token", "socialSecurityNumber"},
+		Accounts:   []string{"iban", "account", "accountNumber"},
+		Personal:   []string{"email", "firstName", "lastName", "name", "payerName", "companyName", "phone", "streetAddress", "postalCode", "city", "county"},
+		Signatures: []string{headerSignature},
 		Headers: []string{
 			headerSignature, headerAccount, headerAlgorithm, headerMethod, headerNonce, headerTimestamp, headerTransaction, "Timestamp", "Content-MD5", "Refund-Origin",
 		},
