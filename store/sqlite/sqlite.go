@@ -8,7 +8,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -47,8 +49,15 @@ func OpenWith(ctx context.Context, path string, o relational.Options) (*Store, e
 	return &Store{relational.New(d, o)}, nil
 }
 
+// fileMode is what a new file may be used by: its owner alone. SQLite makes
+// the files beside it in the same mode.
+const fileMode = 0o600
+
 // Driver opens the file for somebody who brings statements of their own.
 func Driver(ctx context.Context, path string) (relational.Driver, error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
 	db, err := sql.Open("sqlite", source(path))
 	if err != nil {
 		return nil, err
@@ -63,6 +72,20 @@ func Driver(ctx context.Context, path string) (relational.Driver, error) {
 		}
 	}
 	return d, nil
+}
+
+// create makes the file, empty, if there is none. One that is there is not
+// even opened: closing it would take the locks away that this process may
+// have on it.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // source is the file with what every connection to it is set to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -66,6 +67,23 @@ func TestSQLiteRefusesANewerSchema(t *testing.T) {
 	for name, call := range map[string]func(context.Context) error{"Ready": s.Ready, "Migrate": s.Migrate} {
 		if err := call(t.Context()); !errors.Is(err, store.ErrSchema) {
 			t.Errorf("%s: got %v, want ErrSchema", name, err)
+		}
+	}
+}
+
+// TestTheFilesAreTheirOwnersAlone looks at the file and those that SQLite puts
+// beside it: names of payers are in all of them.
+func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
+	dir := t.TempDir()
+	open(t, filepath.Join(dir, "remit.db"), relational.Options{})
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%v, %v: want the file, its log and its index", files, err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
 		}
 	}
 }
