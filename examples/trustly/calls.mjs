@@ -10,8 +10,11 @@ import { acknowledge, call, open, post } from './client.mjs';
 
 const messageID = () => `message-${randomUUID()}`;
 
-// listen answers notifications: OK, but to a debit of 13.00.
+// listen answers notifications: OK, but to a debit of 13.00. chosen is the
+// number of the account that a person will have chosen.
 async function listen(account) {
+  let choose;
+  const chosen = new Promise((done) => { choose = done; });
   const status = (method, data) => (method === 'debit' && data.amount === '13.00' ? 'FAILED' : 'OK');
   const server = createServer(async (request, response) => {
     let body = '';
@@ -19,9 +22,10 @@ async function listen(account) {
     const { method, data, reply } = acknowledge(account, body, status);
     console.log(`  notified: ${method} of order ${data.orderid} ${data.amount ?? ''} ${reply.result.data.status}`);
     response.setHeader('Content-Type', 'application/json').end(JSON.stringify(reply));
+    if (method === 'account') choose(data.accountid);
   });
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
-  return { server, url: `http://127.0.0.1:${server.address().port}/trustly` };
+  return { server, chosen, url: `http://127.0.0.1:${server.address().port}/trustly` };
 }
 
 // act is what a person does on the page of an order.
@@ -34,7 +38,7 @@ async function main([file]) {
   if (!file) throw new Error('usage: node calls.mjs path/to/sandbox.json');
   const sandbox = JSON.parse(readFileSync(file, 'utf8'));
   const account = open(sandbox.trustly);
-  const { server, url: NotificationURL } = await listen(account);
+  const { server, chosen, url: NotificationURL } = await listen(account);
 
   const make = async (method, data) => {
     const result = await call(account, method, data);
@@ -59,11 +63,16 @@ async function main([file]) {
   const payout = await make('AccountPayout', { ...order(), AccountID: accountid, ...money('20.00'), Attributes: { ShopperStatement: 'Shop' } });
   await make('RegisterAccountPayout', { ...order(), ...bankAccount, ...money('5.00'), Attributes: { ShopperStatement: 'Shop' } });
 
-  // A person chooses an account, and lets the merchant charge it.
+  // A person chooses an account, and lets the merchant charge it. A charge
+  // whose day has not come can be taken back.
   const choice = await make('SelectAccount', { ...order(), Attributes: { ...person, RequestDirectDebitMandate: '1' } });
   await act(choice.url, { choice: 'spain' });
-  await make('Charge', { ...order(), AccountID: accountid, ...money('15.00'), Attributes: { ShopperStatement: 'Shop' } });
-  await make('CancelCharge', { OrderID: deposit.orderid }).catch((error) => console.log('CancelCharge', error.message));
+  const charge = (Amount, more) =>
+    chosen.then((AccountID) => make('Charge', { ...order(), AccountID, ...money(Amount), Attributes: { ShopperStatement: 'Shop', ...more } }));
+  const charged = await charge('15.00');
+  await post(`${sandbox.control_url}/payments/${charged.orderid}/fund`, {}); // its money comes
+  const later = await charge('16.00', { PaymentDate: '2999-01-01' });
+  await make('CancelCharge', { OrderID: later.orderid });
 
   // A person withdraws: approved, denied, and not even debited.
   for (const [amount, word] of [['11.00', 'ApproveWithdrawal'], ['12.00', 'DenyWithdrawal'], ['13.00']]) {
@@ -76,7 +85,10 @@ async function main([file]) {
   await post(`${sandbox.control_url}/clock/advance`, { by: '5m' });
   await make('GetWithdrawals', { OrderID: payout.orderid });
   await make('Balance', {});
-  await make('MerchantSettlement', { MessageID: messageID(), ...money('10.00') }).catch((error) => console.log('MerchantSettlement', error.message));
+
+  // Whoever runs the server sets the account to which the balance is paid out.
+  await post(`${sandbox.control_url}/merchants/acme`, { config: { 'trustly.settlement_account.EUR': accountid } });
+  await make('MerchantSettlement', { MessageID: messageID(), ...money('10.00') });
   const { now } = await (await fetch(`${sandbox.control_url}/clock`)).json();
   const today = now.slice(0, 10);
   const rows = await call(account, 'AccountLedger', { FromDate: today, ToDate: '2999-01-01', Currency: 'EUR' });
