@@ -44,6 +44,7 @@ check: ## vet, gofmt, staticcheck, and the modules' checksums
 soak: ## walks, kills and mixed calls, far more of them than in `make test`
 	REMIT_WALKS=$(WALKS) go test -count=1 -timeout 120m -run 'Walk' . ./internal/engine
 	REMIT_KILLS=$(KILLS) go test -count=1 -timeout 120m -v -run 'Killed' ./test
+	REMIT_SOAK=1 go test -count=1 -timeout 120m -v -run 'TestTheReportsAreTheLedger' ./internal/sandbox
 
 bench: ## measure, and write the tables of bench/README.md anew
 	go run ./bench
