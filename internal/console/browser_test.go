@@ -205,15 +205,15 @@ func (b *browser) size(width, height int64) {
 	must(b, chromedp.Do(b.ctx, chromedp.EmulateViewport(width, height)))
 }
 
-// narrow tells whether the page is no wider than its window, and no table wider
-// than its card: what is cut off is not seen on a phone.
+// narrow tells whether the page is no wider than its window, and nothing wider
+// than its card: what is cut off is not seen.
 func (b *browser) narrow(where string) {
 	b.Helper()
 	over := ask[[]string](b, `document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 120))`)
 	if len(over) > 0 {
-		b.Errorf("%s is wider than a phone: %s", where, slices.Compact(over))
+		b.Errorf("%s is wider than its window: %s", where, slices.Compact(over))
 	}
-	for _, cut := range ask[[]string](b, `[...document.querySelectorAll(".card.flush")].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.querySelector("tr").innerText + " is " + (e.scrollWidth - e.clientWidth) + " px too wide")`) {
-		b.Errorf("%s: a table is cut off on a phone: %q", where, cut)
+	for _, cut := range ask[[]string](b, `[...document.querySelectorAll(".card")].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => (e.querySelector("tr") || e).innerText.slice(0, 120) + " is " + (e.scrollWidth - e.clientWidth) + " px too wide")`) {
+		b.Errorf("%s: a card is cut off in a window of %d px: %q", where, ask[int](b, "innerWidth"), cut)
 	}
 }

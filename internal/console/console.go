@@ -354,7 +354,7 @@ func (v *visit) fail(err error) {
 	if v.merchant.ID == "" && len(v.all) > 0 {
 		v.merchant = v.all[0]
 	}
-	v.render(status, "problem", "", http.StatusText(status), map[string]any{"Message": message})
+	v.render(status, "problem", "", capital(strings.ToLower(http.StatusText(status))), map[string]any{"Message": message})
 }
 
 // home leads to the first merchant, or to how one is made.

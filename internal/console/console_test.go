@@ -407,7 +407,10 @@ func TestAPaymentThatExpiredSaysWhy(t *testing.T) {
 	if page := w.fetch(path); !strings.Contains(page.body, why) {
 		t.Errorf("the page does not say %q: %s", why, page.body)
 	}
-	if file := w.fetch("/console/m/acme/payments.csv?state=failed"); !strings.Contains(file.body, ",failed,expired,1.00,EUR,") {
+	if page := w.fetch(path); !strings.Contains(page.body, `0.00 <span class="cur">EUR</span></span> <small>of`) {
+		t.Errorf("something is said to be left to refund: %s", page.body)
+	}
+	if file := w.fetch("/console/m/acme/payments.csv?state=failed"); !strings.Contains(file.body, ",failed,expired,1.00,EUR,0.00,0.00,") {
 		t.Errorf("the file is %s", file.body)
 	}
 }
@@ -435,12 +438,47 @@ func TestBooksOfAMomentAreThoseOfThen(t *testing.T) {
 	}
 }
 
+// TestWhatWasHeldIsLetGo reads an account's holds: they come to nothing once a
+// refund is paid, and once another is called back.
+func TestWhatWasHeldIsLetGo(t *testing.T) {
+	w := begin(t)
+	order, _ := w.pay("trustly", 50_000, "funded")
+	w.outcome(w.refund(order, "30.00"), `{"outcome":"settle"}`)
+	w.outcome(w.refund(order, "20.00"), `{"outcome":"abort"}`)
+	account := w.fetch("/console/m/acme/ledger/account?path=EUR").body
+	const moved, held = `<td class="num"><span class="money">`, `<td class="num wide"><span class="money">`
+	for text, want := range map[string]int{held + "+30.00 ": 1, held + "−30.00 ": 1, moved + "−30.00 ": 1, held + "+20.00 ": 1, held + "−20.00 ": 1, moved + "−20.00 ": 0} {
+		if got := strings.Count(account, text); got != want {
+			t.Errorf("%q stands there %d times, want %d: %s", text, got, want, account)
+		}
+	}
+}
+
+// TestADeadLetterEndsATimeline of a refund whose merchant never acknowledged.
+func TestADeadLetterEndsATimeline(t *testing.T) {
+	w := begin(t)
+	order, _ := w.pay("trustly", 50_000, "funded")
+	w.control("inbox/behaviour", `{"status":500,"times":1000000}`)
+	id := w.refund(order, "30.00")
+	w.outcome(id, `{"outcome":"refuse","reason":"account_closed"}`)
+	given := func() bool {
+		return strings.Contains(w.fetch("/console/m/acme/out/"+string(id)).body, "Given up: credit is a dead letter")
+	}
+	if given() {
+		t.Error("it is said to be given up while it is still tried")
+	}
+	w.control("clock/advance", `{"by":"960h"}`)
+	if !given() {
+		t.Error("nothing says that it was given up")
+	}
+}
+
 // TestAccountNumbersAreMasked looks for the payer's account on every page that
 // might show it.
 func TestAccountNumbersAreMasked(t *testing.T) {
 	w := begin(t)
 	f := w.furnish()
-	for _, path := range []string{"payments/" + f.payment, "out/" + string(f.settled), "out/" + string(f.returned), "inbox", "deliveries/" + f.dead} {
+	for _, path := range []string{"payments/" + f.payment, "out/" + string(f.settled), "out/" + string(f.returned), "inbox", "deliveries/" + f.dead, "settings"} {
 		if page := w.fetch("/console/m/acme/" + path).body; strings.Contains(page, "FI2112345600000785") {
 			t.Errorf("%s shows the account", path)
 		}

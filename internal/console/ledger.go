@@ -14,7 +14,6 @@ import (
 	"remit/internal/books"
 	"remit/internal/check"
 	"remit/ledger"
-	"remit/money"
 	"remit/store"
 )
 
@@ -198,6 +197,8 @@ func postings(events []remit.Event, id ledger.AccountID, balance int64) (list []
 			t := e.Transfers[i]
 			p := posting{Event: e, Transfer: t, Balance: balance, Other: t.To}
 			switch moves := t.Step == ledger.Post || t.Step == ledger.PostHold; {
+			case t.From == id && t.Step == ledger.PostHold:
+				p.Minor, p.Held = -t.Amount.Minor, -t.Amount.Minor
 			case t.From == id && moves:
 				p.Minor = -t.Amount.Minor
 			case t.From == id && t.Step == ledger.Hold:
@@ -217,9 +218,4 @@ func postings(events []remit.Event, id ledger.AccountID, balance int64) (list []
 		return list, &further{events[len(events)-1].Seq, balance}
 	}
 	return list, nil
-}
-
-// Of is an amount in the posting's currency.
-func (p posting) Of(minor int64) money.Amount {
-	return money.Amount{Minor: minor, Currency: p.Transfer.Amount.Currency}
 }

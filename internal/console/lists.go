@@ -332,7 +332,7 @@ func (c *Console) paymentsCSV(v *visit) error {
 		for _, p := range list {
 			of := func(minor int64) string { return money.Amount{Minor: minor, Currency: p.Amount.Currency}.Major() }
 			rows = append(rows, []string{string(p.ID), p.ExternalID, p.Dialect, string(p.State), string(p.Reason), p.Amount.Major(), string(p.Amount.Currency),
-				of(p.RefundedMinor), of(p.Left()), p.OrderReference, stamp(p.Opened), stamp(p.Funded), stamp(p.Ended)})
+				of(p.RefundedMinor), left(p).Major(), p.OrderReference, stamp(p.Opened), stamp(p.Funded), stamp(p.Ended)})
 		}
 		if len(list) == csvRowsMax {
 			last = string(list[len(list)-1].ID)

@@ -115,7 +115,7 @@ func (c *Console) attention(v *visit) ([]attention, error) {
 		v.attend("Outcome unknown", "wait", "A rail could not tell yet. They are asked about again by themselves.", "?state=sent", unknown),
 		letters,
 		v.attend("Held for a person", "wait", "The money is held until somebody agrees.", "?state=waiting", review),
-		v.attend("Failed today", "bad", "They will not be paid. The merchant has been told.", "?state=failed", failed),
+		v.attend("Failed today", "bad", "They will not be paid. Nothing is held for them any more.", "?state=failed", failed),
 		v.attend("Returned today", "bad", "They were paid, and the bank sent them back.", "?state=returned", returned),
 	}, nil
 }

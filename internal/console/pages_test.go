@@ -42,7 +42,13 @@ func TestEveryPageIsFitToBeSeen(t *testing.T) {
 			check(strings.Replace(p, "%", "acme", 1))
 		}
 	}
-	b.size(390, 844)
+	b.size(1280, 800) // a small laptop
+	for _, p := range all {
+		p = strings.Replace(p, "%", "acme", 1)
+		b.visit("/console/" + p)
+		b.narrow(p)
+	}
+	b.size(390, 844) // a phone
 	for _, p := range all {
 		p = strings.Replace(p, "%", "acme", 1)
 		check(p)
@@ -59,6 +65,36 @@ func TestAChartIsDrawn(t *testing.T) {
 	b.await(`document.querySelector(".chart canvas")`)
 	b.await(`document.querySelector(".u-legend")?.innerText.includes("1,204.50 EUR")`)
 	b.blameless("the chart")
+}
+
+// TestTheSameCallIsTheForms fills forms in, and reads from the call beside each
+// what the form holds.
+func TestTheSameCallIsTheForms(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	order, _ := w.pay("trustly", 10_000, "funded")
+	id := w.refund(order, "30.00")
+	for _, x := range []struct{ page, form, change, want string }{
+		{"sandbox", "payment", `{}`, `/_sandbox/payments -d '{"merchant":"acme","dialect":"paytrail","amount_minor":10000,"currency":"EUR","state":"funded"}'`},
+		{"sandbox", "payment", `{ dialect: "trustly", amount: "1,204.50", currency: "SEK", state: "authorized" }`,
+			`/_sandbox/payments -d '{"merchant":"acme","dialect":"trustly","amount_minor":120450,"currency":"SEK","state":"authorized"}'`},
+		{"sandbox", "clock", `{}`, `/_sandbox/clock/advance -d '{"by":"10s"}'`},
+		{"sandbox", "clock", `{ by: "144h" }`, `/_sandbox/clock/advance -d '{"by":"144h"}'`},
+		{"sandbox", "behaviour", `{ status: "404", times: "7" }`, `/_sandbox/inbox/behaviour -d '{"status":404,"times":7}'`},
+		{"sandbox", "balance", `{ amount: "5.10", currency: "USD" }`, `/_sandbox/merchants/acme -d '{"balance_minor":{"USD":510}}'`},
+		{"sandbox", "merchant", `{}`, `/_sandbox/merchants/acme -d '{"disabled":true}'`},
+		{"out/" + string(id), "outcome", `{}`, `/outcome -d '{"outcome":"settle"}'`},
+		{"out/" + string(id), "outcome", `{ outcome: "return", after: "144h" }`, `/outcome -d '{"outcome":"return","after":"144h"}'`},
+	} {
+		b.visit("/console/m/acme/" + x.page)
+		got := ask[string](b, `(() => { const form = document.querySelector('form[action$="/sandbox/`+x.form+`"]');
+			for (const [name, value] of Object.entries(`+x.change+`)) { form.elements[name].value = value; form.elements[name].dispatchEvent(new Event("input", { bubbles: true })); }
+			form.parentElement.querySelector(".curl").open = true; return form.parentElement.querySelector(".curl code").innerText })()`)
+		if !strings.HasSuffix(got, x.want) {
+			t.Errorf("%s with %s: the call is %s, want %s", x.form, x.change, got, x.want)
+		}
+	}
+	b.blameless("the forms")
 }
 
 // TestAPageStaysAlive sees a refund come up in a list that nobody loads anew.

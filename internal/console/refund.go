@@ -38,7 +38,7 @@ func (c *Console) disbursement(v *visit) error {
 	x := d.Disbursement
 	data := map[string]any{
 		"D": x, "Payment": d.Payment, "Steps": c.timeline(v, d), "Acts": actsOn(x), "Account": c.masked(x.Merchant, x.Payee(d.Payment)),
-		"Outcomes": outcomes, "Curl": v.curl("disbursements/"+string(x.ID)+"/outcome", map[string]any{"outcome": "settle"}),
+		"Outcomes": outcomes, "Call": v.curl("disbursements/" + string(x.ID) + "/outcome"),
 	}
 	if d.Payment != nil {
 		data["Bar"] = barOf(*d.Payment, d.Refunds, x.ID)
@@ -62,8 +62,16 @@ type part struct {
 	Percent int64
 }
 
+// left is what may still be refunded of a payment.
+func left(p remit.Payment) money.Amount {
+	if goneForGood(p.State) {
+		return money.Amount{Currency: p.Amount.Currency}
+	}
+	return money.Amount{Minor: p.Left(), Currency: p.Amount.Currency}
+}
+
 func barOf(p remit.Payment, refunds []remit.Disbursement, this remit.DisbursementID) bar {
-	b := bar{Whole: p.Amount, Left: money.Amount{Minor: p.Left(), Currency: p.Amount.Currency}}
+	b := bar{Whole: p.Amount, Left: left(p)}
 	for _, d := range refunds {
 		x := part{d.ID, d.Amount, d.State, d.ID == this, percent(d.Amount.Minor, p.Amount.Minor)}
 		switch {
@@ -119,6 +127,10 @@ func (c *Console) timeline(v *visit, d evidence.Dossier) []entry {
 				continue
 			}
 			all = append(all, attempted(v, x, t, c.request(v, x.Delivery, t.At)))
+		}
+		if x.State == remit.DeliveryDead {
+			all = append(all, entry{At: x.Updated, Title: "Given up: " + x.Notice.Kind + " is a dead letter", Tone: "bad", Link: v.path("deliveries", x.ID.String()),
+				Note: "Nobody acknowledged it as long as it was tried. It can be replayed with the same body."})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return a.At.Compare(b.At) })

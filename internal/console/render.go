@@ -122,7 +122,7 @@ var funcs = template.FuncMap{
 	"currency": func(c string) money.Currency { return money.Currency(c) }, "took": took, "sub": func(a, b int64) int64 { return a - b },
 	"dialect": dialectName, "dict": dict, "plural": plural, "sortedFlags": sortedFlags, "host": host,
 	"maskText": mask, "prettyText": pretty, "accountLink": accountLink, "capital": capital, "answer": answerText, "subjectLink": subjectLink, "lastTry": lastTry, "csv": csvOf,
-	"plural64": func(n int, thing string) string { return plural(int64(n), thing) }, "parseStamp": parseStamp,
+	"gone": goneForGood, "plural64": func(n int, thing string) string { return plural(int64(n), thing) }, "parseStamp": parseStamp,
 }
 
 // accountLink is where an account's transfers are shown, and subjectLink a
@@ -139,6 +139,12 @@ func subjectLink(p page, subject string) string {
 		return p.Path("out", subject)
 	}
 	return p.Path("settings")
+}
+
+// goneForGood tells whether a payment's money will never be there: nothing of
+// it is left to refund then.
+func goneForGood(s remit.PaymentState) bool {
+	return s == remit.PaymentFailed || s == remit.PaymentCanceled || s == remit.PaymentReversed
 }
 
 // lastTry is the newest of a delivery's; nil if there was none.

@@ -61,21 +61,14 @@ func (c *Console) call(ctx context.Context, method, path string, body any) ([]by
 	return nil, remit.Errorf(code, "", "%s", refused.Error.Message)
 }
 
-// curl is a control call as somebody would make it from outside.
-func (v *visit) curl(path string, body any) string {
+// curl is a control call as somebody would make it from outside, without its
+// body: the page writes that, and keeps it to what the form beside it holds.
+func (v *visit) curl(path string) string {
 	scheme := "http://"
 	if v.TLS != nil {
 		scheme = "https://"
 	}
-	text := "curl -s " + scheme + v.Host + controlPath + path
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return ""
-		}
-		text += " -d '" + string(b) + "'"
-	}
-	return text
+	return "curl -s " + scheme + v.Host + controlPath + path
 }
 
 // outcomes are what the simulated bank can be told to do.
@@ -178,7 +171,7 @@ func (c *Console) inbox(v *visit) error {
 			open = &list[i]
 		}
 	}
-	v.render(200, "inbox", "inbox", "Inbox", map[string]any{"List": list, "Open": open, "Curl": v.curl("inbox", nil)})
+	v.render(200, "inbox", "inbox", "Inbox", map[string]any{"List": list, "Open": open, "Call": v.curl("inbox")})
 	return nil
 }
 
@@ -191,12 +184,8 @@ func (c *Console) controls(v *visit) error {
 	}
 	v.render(200, "sandbox", "sandbox", "Sandbox", map[string]any{
 		"Dialects": v.dialects(), "Balances": balances, "Settings": v.merchant.Settings,
-		"Curls": map[string]string{
-			"payment":   v.curl("payments", paymentCall{m, "trustly", 10000, "EUR", "funded"}),
-			"clock":     v.curl("clock/advance", map[string]any{"by": "72h"}),
-			"merchant":  v.curl("merchants/"+string(m), map[string]any{"disabled": true}),
-			"balance":   v.curl("merchants/"+string(m), map[string]any{"balance_minor": map[string]int64{"EUR": 0}}),
-			"behaviour": v.curl("inbox/behaviour", map[string]any{"status": 500, "times": 3}),
+		"Calls": map[string]string{
+			"payment": v.curl("payments"), "clock": v.curl("clock/advance"), "merchant": v.curl("merchants/" + string(m)), "behaviour": v.curl("inbox/behaviour"),
 		},
 	})
 	return nil

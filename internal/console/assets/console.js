@@ -53,6 +53,13 @@
     location.href = row.dataset.href;
   });
 
+  // On a phone the pages are a strip: it begins at the one that is open.
+  const strip = $(".navs"), here = $(".navs [aria-current=page]");
+  if (strip && here) {
+    const a = strip.getBoundingClientRect(), b = here.getBoundingClientRect();
+    strip.scrollLeft += b.left - a.left - (a.width - b.width) / 2;
+  }
+
   // A form that was sent is not sent again while its answer is awaited. The
   // server would act once anyhow.
   document.addEventListener("submit", (e) => {
@@ -61,7 +68,26 @@
     if (button.getAttribute("aria-busy")) e.preventDefault();
     button.setAttribute("aria-busy", "true");
   });
-  addEventListener("pageshow", () => all("[aria-busy]").forEach((b) => b.removeAttribute("aria-busy")));
+  addEventListener("pageshow", () => {
+    all("[aria-busy]").forEach((b) => b.removeAttribute("aria-busy"));
+    all(".acts form").forEach(call); // a browser fills forms in again
+  });
+
+  // The call that does what a form does says what the form holds. Amounts are
+  // in minor units there.
+  const call = (form) => {
+    const value = (name) => form.elements[name]?.value.trim() ?? "";
+    const minor = (text) => {
+      const digits = new Intl.NumberFormat("en", { style: "currency", currency: value("currency") }).resolvedOptions().maximumFractionDigits;
+      return Math.round(Number(text.replaceAll(",", "")) * 10 ** digits);
+    };
+    all("[data-field]", form.parentElement).forEach((v) => {
+      const name = v.dataset.field;
+      v.textContent = name === "amount" ? minor(value(name)) : value(name);
+    });
+    all("[data-with]", form.parentElement).forEach((part) => { part.hidden = !value(part.dataset.with); });
+  };
+  document.addEventListener("input", (e) => e.target.form && call(e.target.form));
 
   // Theme: a cookie, so that the page comes in it.
   const dark = () => {
@@ -118,7 +144,7 @@
     const short = (v) => Math.abs(v) >= 1e6 ? v / 1e6 + "M" : Math.abs(v) >= 1e3 ? v / 1e3 + "k" : String(v);
     const sum = (list) => Math.round(list.reduce((a, b) => a + b, 0) * unit) / unit;
     const major = (list) => list.map((n) => n / unit);
-    const bars = (place) => uPlot.paths.bars({ size: [0.26, 16], align: place, gap: 1, radius: 0.2 });
+    const bars = (place) => uPlot.paths.bars({ size: [0.36, 20], align: place, gap: 1, radius: 0.2 });
     const series = (label, name, place) => ({ label, stroke: colour(name), fill: colour(name), width: 0, paths: bars(place), points: { show: false }, value: (u, v, i) => money(v ?? sum(u.data[i])) });
     const axis = { stroke: colour("--dim"), font: "12px system-ui, sans-serif", grid: { stroke: colour("--edge"), width: 1 }, ticks: { show: false } };
     const day = (s) => new Date(s * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
@@ -138,7 +164,7 @@
       ],
       series: [
         { label: "Day", value: (u, v) => v == null ? "the last 30" : day(v) },
-        series("In", "--good", -1), series("Out", "--move", 1), series("Failed or returned", "--bad", 1),
+        series("In", "--good", -1), series("Out", "--move", 1), series("Of that, failed, canceled or returned", "--bad", 1),
       ],
     }, [d.days, major(d.in), major(d.out), major(d.back)], box);
   };
