@@ -37,7 +37,7 @@ func (c deliveryListCmd) Run(a *app) error {
 			return err
 		}
 		if c.JSON {
-			return a.printJSON(append([]store.Delivered{}, all...))
+			return a.printJSON(views(all, viewDelivery))
 		}
 		t := a.table("id", "dialect", "kind", "about", "tries", "last problem", "since")
 		for _, x := range all {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -34,6 +35,9 @@ type disbursementListCmd struct {
 
 // Run lists.
 func (c disbursementListCmd) Run(a *app) error {
+	if state := remit.State(c.State); c.State != "" && !slices.Contains(remit.States(), state) {
+		return misuse{fmt.Errorf("%q is no state: they are %v", c.State, remit.States())}
+	}
 	return a.at(func(ctx context.Context, d *desk) error {
 		m, err := d.merchant(ctx, c.Merchant)
 		if err != nil {
@@ -43,15 +47,14 @@ func (c disbursementListCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		shown := []remit.Disbursement{}
+		var shown []remit.Disbursement
 		for _, x := range all {
 			if !c.Stuck || x.Stuck {
-				x.Account, x.AccountName = "", ""
 				shown = append(shown, x)
 			}
 		}
 		if c.JSON {
-			return a.printJSON(shown)
+			return a.printJSON(views(shown, viewDisbursement))
 		}
 		t := a.table("id", "kind", "state", "amount", "reference", "made")
 		for _, x := range shown {
@@ -130,7 +133,7 @@ func (c disbursementShowCmd) Run(a *app) error {
 			return err
 		}
 		if c.JSON {
-			return a.printJSON(events)
+			return a.printJSON(views(events, viewEvent))
 		}
 		a.print("%s %s of %s, %s, end-to-end id %s", x.Kind, x.ID, x.Amount, x.State, x.EndToEndID())
 		t := a.table("when", "what", "who", "evidence", "transfers")
