@@ -48,6 +48,10 @@ const (
 // everyHeader are the headers that are kept in every dialect.
 var everyHeader = []string{"Content-Type", "User-Agent", "Idempotency-Key"}
 
+// everySecret are names under which secrets are sent by those who take one API
+// for another.
+var everySecret = []string{"password", "secret", "token", "authorization", "assertion", "client_secret", "client_assertion", "access_key", "api_key", "private_key"}
+
 // Masker hides what is private in the requests of one dialect. It is safe for
 // concurrent use.
 type Masker struct {
@@ -58,6 +62,9 @@ type Masker struct {
 // NewMasker makes a masker.
 func NewMasker(p dialect.Private) *Masker {
 	m := &Masker{kinds: map[string]kind{}}
+	for _, n := range everySecret {
+		m.kinds[plainName(n)] = secret
+	}
 	for k, names := range map[kind][]string{signature: p.Signatures, personal: p.Personal, account: p.Accounts, secret: p.Secrets} {
 		for _, n := range names {
 			n = plainName(n)

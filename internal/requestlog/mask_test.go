@@ -53,6 +53,7 @@ func TestABodyIsMasked(t *testing.T) {
 		{jsonHeader, `{"pass_word":"x","Pass-Word":"x","pass word":"x","Pa\u017f\u017fword":"x","Paſſword":"x"}`, `{"pass_word":"•••","Pass-Word":"•••","pass word":"•••","Pa\u017f\u017fword":"•••","Paſſword":"•••"}`},
 		{jsonHeader, `{"a":"{\"Password\":\"x\"}","b":" [\"x\"]","c":"\"{\\\"x","d":"{'Password':'x'}","e":"a \"b\""}`, `{"a":"•••","b":"•••","c":"•••","d":"•••","e":"a \"b\""}`},
 		{formHeader, `a={"Password":"x"}&b=%7B%22Password%22%3A%22x%22%7D&c=d`, `a=•••&b=•••&c=d`},
+		{formHeader, `client_assertion=x&apiKey=x&Token=x`, `client_assertion=•••&apiKey=•••&Token=•••`},
 		{formHeader, `pass-word=x&Pass%5FWord=x`, `pass-word=•••&Pass%5FWord=•••`},
 		{formHeader, `a=b;Password=x`, `(not shown: 14 bytes that are neither a form nor JSON)`},
 		{formHeader, "a=b\nPassword=x", `(not shown: 14 bytes that are neither a form nor JSON)`},
