@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"remit"
@@ -46,21 +47,20 @@ func (s *Store) Requests(ctx context.Context, f store.RequestFilter) ([]store.Re
 	return all(ctx, s, scanRequest, q.text, q.args...)
 }
 
-// about chooses the requests about things: each thing by an index of its own.
+// about chooses the requests about things: by the indexes of both columns.
 func (q *query) about(things []string) {
 	if len(things) == 0 {
 		return
 	}
-	condition, args := "", []any{}
-	for i, x := range things {
-		if i > 0 {
-			condition += " UNION ALL "
+	list := strings.TrimSuffix(strings.Repeat("?, ", len(things)), ", ")
+	args := make([]any, 0, 2*len(things))
+	for range 2 {
+		for _, x := range things {
+			args = append(args, x)
 		}
-		condition += `SELECT id FROM requests WHERE merchant_id = $1 AND subject = ? AND subject <> ''
-			UNION ALL SELECT id FROM requests WHERE merchant_id = $1 AND named = ? AND named <> ''`
-		args = append(args, x, x)
 	}
-	q.and(true, "id IN ("+condition+")", args...)
+	q.and(true, `id IN (SELECT id FROM requests WHERE merchant_id = $1 AND subject IN (`+list+`) AND subject <> ''
+		UNION ALL SELECT id FROM requests WHERE merchant_id = $1 AND named IN (`+list+`) AND named <> '')`, args...)
 }
 
 // ForgetRequests deletes a merchant's oldest. They are nobody's but the log's:

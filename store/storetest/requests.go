@@ -52,6 +52,12 @@ func requestsAreKept(t *testing.T, s store.Store) {
 		got, err := s.Requests(ctx, c.f)
 		same(t, fmt.Sprintf("%+v", c.f), got, err, c.want)
 	}
+	many := make([]string, 2_000) // such as all refunds of all payments of one payer
+	for i := range many {
+		many[i] = fmt.Sprint("x", i)
+	}
+	got, err := s.Requests(ctx, store.RequestFilter{Merchant: acme, About: append(many, "d1"), Max: 10})
+	same(t, "about very much", got, err, []store.Request{accepted})
 	must(t, found(ctx, s, acme, globex))
 	for id, want := range map[string][]store.Request{"a": {bare, theirs}, "b": {accepted}, "": nil} {
 		got, err := s.Requests(ctx, store.RequestFilter{ID: id, Max: 10})
