@@ -204,7 +204,7 @@ func (g *group) one(i int, j *job) answer {
 	if c.Empty() {
 		return answer{result: c.Result}
 	}
-	if err := fit(c); err != nil {
+	if err := cmp.Or(fit(c), g.taken(c)); err != nil {
 		return answer{err: err}
 	}
 	if err := g.apply(j, &c); err != nil {
@@ -362,6 +362,19 @@ func (g *group) apply(j *job, c *remit.Change) error {
 		}
 	}
 	g.have.Merchants[m] = c.Merchant
+	return nil
+}
+
+// taken refuses a change that issues a name which another merchant was issued
+// in the same group. One of an earlier group the store guards.
+func (g *group) taken(c remit.Change) error {
+	for _, x := range c.Credentials {
+		for _, had := range g.credentials {
+			if had.Dialect == x.Dialect && had.Principal == x.Principal && had.Merchant != x.Merchant {
+				return remit.Errorf(remit.Conflict, "", "the name is another merchant's")
+			}
+		}
+	}
 	return nil
 }
 

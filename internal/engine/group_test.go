@@ -7,8 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"remit"
+	"remit/internal/engine"
 	"remit/internal/pgtest"
 	"remit/store"
 )
@@ -288,6 +290,59 @@ func TestOnlyTheCommandThatCannotBeKeptFails(t *testing.T) {
 			t.Errorf("%d refunds, want 36", got)
 		}
 		w.sound(t)
+	})
+}
+
+// Twenty merchants are issued one name in one group: it is one merchant's, and
+// that one alone was told so.
+func TestANameIsIssuedToOneMerchant(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store.Store) {
+		plain := newWorld(t, s)
+		all := make([]remit.MerchantID, 20)
+		for i := range all {
+			all[i] = remit.MerchantID(fmt.Sprint("m", i))
+			plain.merchant(t, all[i], 0)
+		}
+		busy, queued := make(chan struct{}), make(chan struct{})
+		w := newWorld(t, &flaky{Store: s, fail: func(n int64) fault {
+			if n == 1 {
+				close(busy)
+				<-queued
+			}
+			return none
+		}}, func(c *engine.Config) { c.Lanes = 1 })
+		var mu sync.Mutex
+		var told []remit.MerchantID
+		var wg sync.WaitGroup
+		wg.Go(func() { // what the others queue behind
+			if _, err := w.Do(t.Context(), remit.TopUp{Head: w.Head("m0", "operator:test", ""), Amount: eur(1)}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-busy
+		for _, m := range all {
+			wg.Go(func() {
+				if _, err := w.Do(t.Context(), remit.IssueCredentials{
+					Head: w.Head(m, "operator:test", ""), Dialect: "some", Credentials: []remit.Credential{{Principal: "one", Sealed: "s"}},
+				}); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					told = append(told, m)
+				}
+			})
+		}
+		for w.Waiting() < len(all) {
+			time.Sleep(time.Millisecond)
+		}
+		close(queued)
+		wg.Wait()
+		c, ok, err := s.Credential(t.Context(), "some", "one")
+		must(t, err)
+		if !ok || len(told) != 1 || told[0] != c.Merchant {
+			t.Errorf("it is %q's, and was issued to %v", c.Merchant, told)
+		}
+		plain.sound(t)
 	})
 }
 
