@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -131,16 +130,14 @@ type sandboxOutcomes struct {
 
 // Run prints them.
 func (c sandboxOutcomes) Run(a *app) error {
-	all := catalog.MagicValues()
+	all := viewMagic()
 	if c.JSON {
-		e := json.NewEncoder(a.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(all)
+		return a.printJSON(all)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "AMOUNT_MINOR\tTEXT\tWHAT THE BANK DOES")
 	for _, m := range all {
-		fmt.Fprintf(w, "%d\t%s\t%s\n", m.Minor, m.Text, m.Tells)
+		fmt.Fprintf(w, "%d\t%s\t%s\n", m.AmountMinor, m.Text, m.Tells)
 	}
 	return w.Flush()
 }

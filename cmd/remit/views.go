@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"remit"
+	"remit/internal/catalog"
 	"remit/ledger"
 	"remit/money"
 	"remit/store"
@@ -115,4 +116,31 @@ func views[T, V any](all []T, view func(T) V) []V {
 		out = append(out, view(x))
 	}
 	return out
+}
+
+// magicView is a value that chooses an outcome. Its order is what the control
+// API takes for the same.
+type magicView struct {
+	AmountMinor int64     `json:"amount_minor"`
+	Text        string    `json:"text"`
+	Order       orderView `json:"order"`
+	Tells       string    `json:"tells"`
+}
+
+type orderView struct {
+	Outcome string `json:"outcome"`
+	After   string `json:"after,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// viewMagic are all of them, in their order.
+func viewMagic() (all []magicView) {
+	for _, m := range catalog.MagicValues() {
+		o := orderView{Outcome: m.Order.Outcome, Reason: m.Order.Reason}
+		if m.Order.After > 0 {
+			o.After = m.Order.After.String()
+		}
+		all = append(all, magicView{m.Minor, m.Text, o, m.Tells})
+	}
+	return all
 }

@@ -100,10 +100,10 @@ func planned(o rail.Order, from, settle time.Time) (plan, error) {
 
 // Magic is a value in an instruction that orders an outcome by itself.
 type Magic struct {
-	Minor int64      `json:"amount_minor"` // of any currency
-	Text  string     `json:"text"`         // in the remittance information, as a word of its own
-	Order rail.Order `json:"order"`
-	Tells string     `json:"tells"` // what happens, for people
+	Minor int64  // of any currency
+	Text  string // in the remittance information, as a word of its own
+	Order rail.Order
+	Tells string // what happens, for people
 }
 
 // returnAfter is how long after the hand-over a magic return comes back: six
