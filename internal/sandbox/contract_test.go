@@ -738,6 +738,32 @@ func TestWithASeedARequestIsCarriedOutBeforeTheNext(t *testing.T) {
 	}
 }
 
+// Credentials that were revoked are as bad when the sandbox has started again.
+func TestWhatWasRevokedStaysSo(t *testing.T) {
+	dir := t.TempDir()
+	var n *node.Node
+	begin := func() *client {
+		o := config(t, dir, new(int64(3)))
+		public := o.Public
+		o.Public = func(its *node.Node, newTrace func() string) (http.Handler, func()) {
+			n = its
+			return public(its, newTrace)
+		}
+		return startWith(t, o)
+	}
+	c := begin()
+	must(t, n.Revoke(t.Context(), n.Engine.Head("acme", "operator:test", "test"), "trustly"))
+	c.stop()
+	begin()
+	for in, want := range map[string]bool{"trustly": false, "truelayer": true} {
+		who, err := n.Directory.Merchant(t.Context(), in, "acme")
+		must(t, err)
+		if who.Known != want {
+			t.Errorf("%s: acme is known: %t", in, who.Known)
+		}
+	}
+}
+
 // A folder belongs to one sandbox at a time, and to one seed for ever.
 func TestAFolderBelongsToOneSandbox(t *testing.T) {
 	dir := t.TempDir()

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -355,8 +356,8 @@ func (s *Sandbox) furnish(ctx context.Context) error {
 	return s.home.write(refundFile, []byte(refundScript), scriptMode)
 }
 
-// credentials issues a merchant's credentials where there are none, and sees
-// that the directory knows them.
+// credentials issues a merchant's credentials where there never were any, and
+// sees that the directory knows them. What was revoked since stays so.
 func (s *Sandbox) credentials(ctx context.Context, m remit.MerchantID, d dialect.Dialect) error {
 	c, ok := s.home.credentials(m, d.Name())
 	if !ok {
@@ -368,8 +369,8 @@ func (s *Sandbox) credentials(ctx context.Context, m remit.MerchantID, d dialect
 			return err
 		}
 	}
-	known, err := s.node.Directory.Merchant(ctx, d.Name(), m)
-	if err != nil || known.Known {
+	had, err := s.node.Store.Credentials(ctx, m)
+	if err != nil || slices.ContainsFunc(had, func(c remit.Credential) bool { return c.Dialect == d.Name() }) {
 		return err
 	}
 	return s.node.Keep(ctx, s.head(m, "demo credentials"), d.Name(), c)
