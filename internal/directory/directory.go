@@ -50,7 +50,11 @@ type Directory struct {
 }
 
 type (
-	named   struct{ dialect, name string }
+	named struct { // a caller by its principal, or by its merchant's id
+		dialect   string
+		principal dialect.Principal
+		merchant  remit.MerchantID
+	}
 	version struct {
 		dialect string
 		n       int64
@@ -125,7 +129,7 @@ var ErrUnknown = errors.New("directory: nobody of that name")
 // Caller is what is known of a principal. One whom nobody knows is answered
 // with the zero Caller, and no error.
 func (d *Directory) Caller(ctx context.Context, in string, p dialect.Principal) (dialect.Caller, error) {
-	k, err := get(d, d.callers, named{in, string(p)}, func() (known, error) { return d.read(ctx, in, string(p)) })
+	k, err := get(d, d.callers, named{dialect: in, principal: p}, func() (known, error) { return d.read(ctx, in, string(p)) })
 	if errors.Is(err, ErrUnknown) {
 		return dialect.Caller{}, nil
 	}
@@ -138,7 +142,7 @@ func (d *Directory) Caller(ctx context.Context, in string, p dialect.Principal) 
 // Merchant is what a dialect knows of one of our merchants; the zero Caller if
 // it has no credentials there.
 func (d *Directory) Merchant(ctx context.Context, in string, m remit.MerchantID) (dialect.Caller, error) {
-	k, err := get(d, d.callers, named{in, "merchant " + string(m)}, func() (known, error) {
+	k, err := get(d, d.callers, named{dialect: in, merchant: m}, func() (known, error) {
 		all, err := d.store.Credentials(ctx, m)
 		if err != nil {
 			return known{}, err

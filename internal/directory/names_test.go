@@ -55,6 +55,21 @@ func people(t *testing.T) register {
 	return register{s, directory.New(s, v, nil, rand.Reader, now, now)}
 }
 
+// TestNobodyIsKnownByAnothersWord asks for a merchant by its id, and then for
+// principals that no merchant was issued.
+func TestNobodyIsKnownByAnothersWord(t *testing.T) {
+	r := people(t)
+	must(t, r.keep(t.Context(), "acme", "some", dialect.Credentials{Principal: "one"}))
+	if who, err := r.Merchant(t.Context(), "some", "acme"); err != nil || !who.Known {
+		t.Fatalf("acme: %+v, %v", who, err)
+	}
+	for _, p := range []dialect.Principal{"acme", "merchant acme", ""} {
+		if who, err := r.Caller(t.Context(), "some", p); err != nil || who.Known {
+			t.Errorf("%q is known as %s: %v", p, who.Merchant, err)
+		}
+	}
+}
+
 // TestAMerchantIsFoundByEachOfItsNames keeps credentials with two names: both
 // are the same merchant with the same secrets, and neither can become another
 // merchant's.
