@@ -97,8 +97,10 @@ func (c *Clock) AdvanceTo(t time.Time) error {
 	return nil
 }
 
+// move is to a time that has not passed. Where real time has stepped back the
+// clock goes ahead of it by so much more.
 func (c *Clock) move(to time.Time) time.Time {
-	c.offset += to.Sub(c.now())
+	c.offset = max(c.offset, to.Sub(c.real()))
 	close(c.moved)
 	c.moved = make(chan struct{})
 	return c.now()

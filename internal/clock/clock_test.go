@@ -134,6 +134,22 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// A clock whose real time has stepped back moves as far as it is told to.
+func TestAMoveIsWholeWhenRealTimeStepsBack(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c := clock.New(func() time.Time { return at }, 0, false)
+	was := c.Now()
+	at = at.Add(-time.Second)
+	for n := time.Duration(1); n <= 3; n++ {
+		if got, err := c.Advance(time.Millisecond); err != nil || got.Sub(was) != n*time.Millisecond {
+			t.Errorf("move %d: %s behind the start, %v", n, got.Sub(was), err)
+		}
+	}
+	if got := c.Offset(); got != time.Second+3*time.Millisecond {
+		t.Errorf("it is %s ahead", got)
+	}
+}
+
 // Many who read and move at once never see time go back.
 func TestConcurrentReadersSeeTimeGoForward(t *testing.T) {
 	c := clock.New(time.Now, 0, false)
