@@ -62,7 +62,7 @@ type checker struct {
 	audit    *ledger.Audit
 	seq      int64
 	link     string
-	states   map[string]string // of each subject, by its events
+	states   map[string]string // of each subject that has not been seen yet, by its events
 	payments map[remit.PaymentID]*count
 	holds    map[string]bool      // that a disbursement accounts for
 	marks    map[int64]store.Mark // that no event has come to yet
@@ -158,6 +158,14 @@ func (c *checker) event(e remit.Event) error {
 	return nil
 }
 
+// said is the state of a subject by its events, and takes note that it is
+// there.
+func (c *checker) said(subject string) string {
+	state := c.states[subject]
+	delete(c.states, subject)
+	return state
+}
+
 func (c *checker) payment(p remit.Payment) error {
 	n := &count{currency: p.Amount.Currency, refunded: p.RefundedMinor, live: p.RefundsLive, waiting: p.RefundsWaiting}
 	for _, x := range p.Portions {
@@ -170,7 +178,7 @@ func (c *checker) payment(p remit.Payment) error {
 		}
 	}
 	c.payments[p.ID] = n
-	if got := c.states[string(p.ID)]; got != string(p.State) {
+	if got := c.said(string(p.ID)); got != string(p.State) {
 		c.broken("payment %s is %s, its events say %q", p.ID, p.State, got)
 	}
 	if p.RefundedMinor < 0 || p.RefundedMinor > p.Amount.Minor {
@@ -183,7 +191,7 @@ func (c *checker) payment(p remit.Payment) error {
 }
 
 func (c *checker) disbursement(d remit.Disbursement) error {
-	if got := c.states[string(d.ID)]; got != string(d.State) {
+	if got := c.said(string(d.ID)); got != string(d.State) {
 		c.broken("disbursement %s is %s, its events say %q", d.ID, d.State, got)
 	}
 	if d.Kind == remit.KindRefund {
@@ -232,6 +240,9 @@ func (c *checker) refund(d remit.Disbursement) {
 func (c *checker) accounts(_ remit.MerchantID, stored []ledger.Account) error {
 	if c.m.Seq != c.seq || c.m.Head != c.link {
 		c.broken("its row stands at event %d, its events end at %d, or at another link", c.m.Seq, c.seq)
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.states)) {
+		c.broken("%s is not there, and its events say %q", id, c.states[id])
 	}
 	for id, n := range c.payments {
 		if !n.settled() {

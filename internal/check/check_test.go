@@ -95,6 +95,7 @@ func lived(t *testing.T, path string) *vault.Vault {
 	send(refund(p, 1_300))
 	refund(p, 1_400)
 	refund(open(remit.PaymentAuthorized), 500)
+	open(remit.PaymentFunded) // of which nothing is refunded
 	then, err := books.At(t.Context(), s, "acme", time.Unix(1_800_000_000, 0))
 	must(t, err)
 	mark := store.Mark{Merchant: "acme", Seq: then.Seq}
@@ -151,7 +152,8 @@ func TestTheCheckFindsEachThingThatWasAltered(t *testing.T) {
 	}
 	removals := []string{
 		"DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)", "DELETE FROM events WHERE seq = 3",
-		"DELETE FROM disbursements WHERE state = 'settled'", "DELETE FROM disbursements WHERE state = 'sent'", "DELETE FROM accounts WHERE path LIKE 'clearing/%'",
+		"DELETE FROM disbursements WHERE state = 'settled'", "DELETE FROM disbursements WHERE state = 'sent'",
+		"DELETE FROM disbursements WHERE state = 'failed'", "DELETE FROM payments WHERE id = (SELECT max(id) FROM payments)", "DELETE FROM accounts WHERE path LIKE 'clearing/%'",
 	}
 	for _, a := range alterations {
 		removals = append(removals, "UPDATE "+a)
