@@ -351,6 +351,7 @@ func TestOneBoxFindsAnyName(t *testing.T) {
 	out, payment := "/console/m/acme/out/"+string(refund), "/console/m/acme/payments/"+id
 	for text, want := range map[string]string{
 		order: payment, id: payment, "1204.50": payment, "1,204.50 EUR": payment, string(refund): out, d.EndToEndID(): out, "401.50": out,
+		"1.204,50 EUR": payment, "1204,50": payment, "1 204,50": payment, "401,50": out, "401,5": "", "40,150": "",
 		"401.50 SEK": "", "nobody": "", "globex": "/console/m/globex/", "acME": "/console/m/acme/",
 	} {
 		for _, in := range []string{"acme", "globex"} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -225,9 +226,17 @@ func (c *Console) findIn(ctx context.Context, m remit.MerchantID, text string) (
 	return hits, nil
 }
 
+// commaForm is an amount as much of Europe writes it: its decimals stand behind
+// a comma, and points or spaces may part its thousands.
+var commaForm = regexp.MustCompile(`^([0-9]{1,3}(?:[. ]?[0-9]{3})*),([0-9]{2})( [A-Za-z]{3})?$`)
+
 // amounts are what a text may mean as a sum of money: "1,204.50 EUR" is one
-// amount; "1204.50" is one in each currency that has two decimals.
+// amount, and so is "1.204,50 EUR"; "1204.50" is one in each currency that has
+// two decimals.
 func amounts(text string) []money.Amount {
+	if m := commaForm.FindStringSubmatch(text); m != nil {
+		text = strings.NewReplacer(".", "", " ", "").Replace(m[1]) + "." + m[2] + m[3]
+	}
 	number, code, named := strings.Cut(strings.ReplaceAll(text, ",", ""), " ")
 	if named {
 		if a, err := money.ParseMajor(number, money.Currency(strings.ToUpper(code))); err == nil && a.Minor > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"remit"
 	"remit/internal/evidence"
@@ -107,6 +108,26 @@ func TestAPageStaysAlive(t *testing.T) {
 	w.refund(order, "30.00")
 	b.await(`document.querySelector("tr[data-key]")?.innerText.includes("30.00")`)
 	b.blameless("the list")
+}
+
+// TestAPageThatIsReadStays where its reader scrolled to: a list of attempts is
+// not fetched anew then, and is again once the reader is back at its top.
+func TestAPageThatIsReadStays(t *testing.T) {
+	w := begin(t)
+	b := open(t, w.base)
+	f := w.furnish()
+	b.visit("/console/m/acme/deliveries/" + f.dead)
+	scroll := func(to int) {
+		ask[bool](b, fmt.Sprintf(`(() => { const list = document.querySelector(".tall"); list.style.maxHeight = "40px"; list.scrollTop = %d; list.dataset.old = "yes"; return true })()`, to))
+	}
+	scroll(20)
+	time.Sleep(5 * time.Second) // longer than a page waits before it is fetched anew
+	if !ask[bool](b, `document.querySelector(".tall").dataset.old === "yes" && document.querySelector(".tall").scrollTop === 20`) {
+		t.Error("the list was taken from who reads it")
+	}
+	scroll(0)
+	b.await(`!document.querySelector(".tall").dataset.old`)
+	b.blameless("the attempts")
 }
 
 // TestKeysMove searches by "/", walks rows by "j" and "k", opens one, and asks

@@ -105,7 +105,7 @@
   document.addEventListener("htmx:beforeRequest", (e) => {
     const live = e.target;
     if (live.id !== "live") return;
-    const busy = document.hidden || String(getSelection()) || $("details[open], [aria-busy]", live) ||
+    const busy = document.hidden || String(getSelection()) || $("details[open], [aria-busy]", live) || all(".tall, pre", live).some((e) => e.scrollTop) ||
       (live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, button, summary"));
     if (busy) e.preventDefault();
   });
