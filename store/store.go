@@ -289,8 +289,15 @@ type Filter struct {
 	External string // a payment's name of scope "", or the disbursement's own
 	State    remit.State
 	Dialect  string
-	Underway bool      // only those whose sending is work still, or that are stuck: all that are accepted or sent
-	Stuck    bool      // only those of which nobody could tell what became of them
+	Underway bool // only those whose sending is work still, or that are stuck: all that are accepted or sent
+	Stuck    bool // only those of which nobody could tell what became of them
+	// Unknown leaves those that were sent and are not stuck, and of which the
+	// last that happened is that a rail could not tell.
+	Unknown bool
+	// Stalled leaves those that were sent before it, and are neither settled
+	// since nor stuck.
+	Stalled  time.Time
+	Held     bool      // only those that wait, and whose money is held meanwhile
 	From, To time.Time // when it was made: from From, and before To
 	Ended    time.Time // only those that failed, were canceled or came back, from Ended on
 	After    remit.DisbursementID

@@ -34,9 +34,19 @@ func (Dialect) Seal(n remit.Notice, s dialect.Signer, _ dialect.Caller, _ time.T
 
 // Acknowledged believes the merchant's signature, and nothing else of the
 // reply: neither its status nor its headers, nor what else its body holds.
-// The official clients differ in all of them. (D14)
+// The official clients differ in all of them. (D14) Where it is no
+// acknowledgement, another status than 200 is said first.
 // docs/spec/trustly-eu.md#54-response-the-merchant-must-give.
 func (Dialect) Acknowledged(n remit.Notice, r dialect.Reply, who dialect.Caller) error {
+	err := believed(n, r, who)
+	if err != nil && r.Status != http.StatusOK {
+		return fmt.Errorf("HTTP %d: %w", r.Status, err)
+	}
+	return err
+}
+
+// believed is nil for an acknowledgement, or why the reply is none.
+func believed(n remit.Notice, r dialect.Reply, who dialect.Caller) error {
 	key := usable(who.PublicKeys)
 	if key == nil {
 		return errors.New("there is no public key of the merchant to verify the reply with")

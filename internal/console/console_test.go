@@ -363,6 +363,93 @@ func TestOneBoxFindsAnyName(t *testing.T) {
 	}
 }
 
+// TestAWholeNumberIsAnAmountToo lists what is named so first, and then what is
+// of that amount in its own currency, with its state, its reason and its
+// dialect.
+func TestAWholeNumberIsAnAmountToo(t *testing.T) {
+	w := begin(t)
+	paid := func(minor int, currency, order string) string {
+		return w.control("payments", fmt.Sprintf(`{"dialect":"trustly","amount_minor":%d,"currency":%q,"order_reference":%q}`, minor, currency, order))["payment_id"].(string)
+	}
+	named, euros, krona, cents := paid(100, "EUR", "30"), paid(3_000, "EUR", "a"), paid(30, "ISK", "b"), paid(30, "EUR", "c")
+	page := w.fetch("/console/search?in=acme&q=30").body
+	at := -1
+	for _, text := range []string{"Named so", named, "Of this amount", euros, krona} {
+		next := strings.Index(page, text)
+		if next <= at {
+			t.Errorf("%s does not stand behind what comes first: %s", text, page)
+		}
+		at = next
+	}
+	if strings.Contains(page, cents) {
+		t.Error("0.30 EUR is taken for 30 EUR")
+	}
+	for text, want := range map[string]string{"30.00": euros, "30 EUR": euros, "30 isk": krona, "0.30": cents, "0,30": cents, "030": ""} {
+		to := w.fetch("/console/search?in=globex&q=" + url.QueryEscape(text)).header.Get("Location")
+		if want != "" {
+			want = "/console/m/acme/payments/" + want
+		}
+		if to != want {
+			t.Errorf("%s leads to %q, want %q", text, to, want)
+		}
+	}
+	order, _ := w.pay("trustly", 5_500, "funded")
+	w.outcome(w.refund(order, "55.00"), `{"outcome":"refuse","reason":"account_closed"}`)
+	page = w.fetch("/console/search?in=acme&q=55").body
+	for _, text := range []string{">failed<", "the account is closed", ">funded<", ">Trustly<"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the list does not say %s: %s", text, page)
+		}
+	}
+}
+
+// TestWhatNeedsAPersonIsWhatItsLinksOpen counts refunds and payouts apart, and
+// opens each of the overview's links: the list has those, and no other.
+func TestWhatNeedsAPersonIsWhatItsLinksOpen(t *testing.T) {
+	w := begin(t)
+	order, _ := w.pay("trustly", 64_000, "funded")
+	stalled := w.refund(order, "30.00")
+	w.outcome(stalled, `{"outcome":"stall"}`)
+	w.control("clock/advance", `{"by":"23h"}`)
+	if page := w.fetch("/console/m/acme/").body; strings.Contains(page, "Stalled") {
+		t.Error("after 23 hours a refund is said to be stalled")
+	}
+	w.control("clock/advance", `{"by":"2h"}`)
+	unknown, plain, failed := w.refund(order, "12.00"), w.refund(order, "13.00"), w.refund(order, "14.00")
+	w.outcome(unknown, `{"outcome":"unknown"}`)
+	w.outcome(plain, `{"outcome":"stall"}`)
+	w.outcome(failed, `{"outcome":"refuse","reason":"account_closed"}`)
+	payout := w.payout(1_500)
+	w.outcome(payout, `{"outcome":"unknown"}`)
+
+	page := w.fetch("/console/m/acme/").body
+	today := "ended=" + w.node.Clock.Now().UTC().Format(time.DateOnly) + "&amp;state=failed"
+	for _, c := range []struct {
+		to, text string
+		want     remit.DisbursementID
+	}{
+		{"refunds?only=unknown", ">1 refund<", unknown}, {"payouts?only=unknown", ">1 payout<", payout},
+		{"refunds?only=stalled", "Stalled", stalled}, {"refunds?" + today, "Failed today", failed},
+	} {
+		if !strings.Contains(page, `href="/console/m/acme/`+c.to+`"`) || !strings.Contains(page, c.text) {
+			t.Errorf("the overview has no link to %s, or does not say %s: %s", c.to, c.text, page)
+		}
+		list := w.fetch("/console/m/acme/" + strings.ReplaceAll(c.to, "&amp;", "&")).body
+		if !strings.Contains(list, `data-key="`+string(c.want)+`"`) || strings.Count(list, "data-key=") != 1 {
+			t.Errorf("%s does not list %s alone: %s", c.to, c.want, list)
+		}
+	}
+	if got := w.state(plain).State; got != remit.Sent {
+		t.Errorf("what is in no list is %s, and not sent", got)
+	}
+	if file := w.fetch("/console/m/acme/refunds.csv?only=unknown").body; strings.Count(file, "\n") != 2 {
+		t.Errorf("the file is %s", file)
+	}
+	if got := w.fetch("/console/m/acme/refunds?only=nonsense").status; got < 400 || got > 499 {
+		t.Errorf("a list that is narrowed to nonsense is answered with %d", got)
+	}
+}
+
 // TestAListGoesOnAndIsTakenAlong pages through more payments than a page
 // holds, and takes them as a file in which no program finds a formula.
 func TestAListGoesOnAndIsTakenAlong(t *testing.T) {

@@ -2,10 +2,9 @@ package console
 
 import (
 	"cmp"
-	"context"
 	"encoding/csv"
+	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,36 +21,56 @@ const (
 	foundMax   = 50    // of each kind, of a search
 )
 
+// stalledAfter is how long after it was sent a disbursement calls for a person
+// that no rail has told the end of.
+const stalledAfter = 24 * time.Hour
+
+// What a list of disbursements is narrowed to that no state says, by its name
+// in addresses.
+const (
+	onlyStuck   = "stuck"
+	onlyUnknown = "unknown"
+	onlyStalled = "stalled"
+	onlyHeld    = "held"
+)
+
+// onlyWords say it above the list.
+var onlyWords = map[string]string{
+	onlyStuck: "stuck only", onlyUnknown: "outcome unknown only", onlyHeld: "held for a person only",
+	onlyStalled: fmt.Sprintf("sent over %d h ago, and open, only", int(stalledAfter.Hours())),
+}
+
 // filters are what a list is narrowed to, as they stand in its address.
 type filters struct {
-	State, Dialect, Stuck string
-	From, To              string // days
-	After                 string
+	State, Dialect, Only string
+	From, To             string // days
+	Ended                string // a day: what ended badly on it, or later
+	After                string
 }
 
 func (v *visit) filters() filters {
 	get := v.URL.Query().Get
-	return filters{get("state"), get("dialect"), get("stuck"), get("from"), get("to"), get("after")}
+	return filters{get("state"), get("dialect"), get("only"), get("from"), get("to"), get("ended"), get("after")}
 }
 
 // times are the days of the filters: from the first's beginning, and before
-// the last's end.
-func (f filters) times() (from, to time.Time, err error) {
+// the last's end; and when the day begins from which on it ended.
+func (f filters) times() (from, to, ended time.Time, err error) {
 	for _, x := range []struct {
 		text string
 		into *time.Time
 		more int
-	}{{f.From, &from, 0}, {f.To, &to, 1}} {
+	}{{f.From, &from, 0}, {f.To, &to, 1}, {f.Ended, &ended, 0}} {
 		if x.text == "" {
 			continue
 		}
 		day, err := time.Parse(time.DateOnly, x.text)
 		if err != nil {
-			return from, to, remit.Errorf(remit.Invalid, "", "A day is written as 2006-01-02, not %q.", x.text)
+			return from, to, ended, remit.Errorf(remit.Invalid, "", "A day is written as 2006-01-02, not %q.", x.text)
 		}
 		*x.into = day.AddDate(0, 0, x.more)
 	}
-	return from, to, nil
+	return from, to, ended, nil
 }
 
 // any tells whether the list is narrowed at all.
@@ -59,7 +78,7 @@ func (f filters) Any() bool { f.After = ""; return f != filters{} }
 
 func (v *visit) paymentFilter() (store.PaymentFilter, error) {
 	f := v.filters()
-	from, to, err := f.times()
+	from, to, _, err := f.times()
 	return store.PaymentFilter{
 		Merchant: v.merchant.ID, Dialect: f.Dialect, State: remit.PaymentState(f.State), From: from, To: to,
 		After: remit.PaymentID(f.After), Newest: true, Max: rowsMax + 1,
@@ -101,21 +120,41 @@ func (v *visit) dialects() (names []string) {
 	return names
 }
 
-func (v *visit) disbursementFilter(k remit.Kind) (store.Filter, error) {
-	f := v.filters()
-	from, to, err := f.times()
+func (v *visit) disbursementFilter(k remit.Kind, f filters) (store.Filter, error) {
+	from, to, ended, err := f.times()
+	if err != nil {
+		return store.Filter{}, err
+	}
 	state := remit.State(f.State)
-	return store.Filter{
+	return v.only(f.Only, store.Filter{
 		Merchant: v.merchant.ID, Kind: k, Dialect: f.Dialect, State: state, Underway: state == remit.Accepted || state == remit.Sent,
-		Stuck: f.Stuck != "", From: from, To: to, After: remit.DisbursementID(f.After), Newest: true, Max: rowsMax + 1,
-	}, err
+		From: from, To: to, Ended: ended, After: remit.DisbursementID(f.After), Newest: true, Max: rowsMax + 1,
+	})
+}
+
+// only narrows a list to what a name in its address says.
+func (v *visit) only(name string, f store.Filter) (store.Filter, error) {
+	switch name {
+	case "":
+	case onlyStuck:
+		f.Stuck = true
+	case onlyUnknown:
+		f.Unknown = true
+	case onlyStalled:
+		f.Stalled = v.now.Add(-stalledAfter)
+	case onlyHeld:
+		f.Held = true
+	default:
+		return f, remit.Errorf(remit.Invalid, "", "No list is narrowed to %q.", name)
+	}
+	return f, nil
 }
 
 func (c *Console) refunds(v *visit) error { return c.disbursements(v, remit.KindRefund, "Refunds") }
 func (c *Console) payouts(v *visit) error { return c.disbursements(v, remit.KindPayout, "Payouts") }
 
 func (c *Console) disbursements(v *visit, k remit.Kind, title string) error {
-	f, err := v.disbursementFilter(k)
+	f, err := v.disbursementFilter(k, v.filters())
 	if err != nil {
 		return err
 	}
@@ -128,130 +167,6 @@ func (c *Console) disbursements(v *visit, k remit.Kind, title string) error {
 		"List": list, "Last": last, "Filters": v.filters(), "States": remit.States(), "Dialects": v.dialects(), "Kind": k,
 	})
 	return nil
-}
-
-// search leads to what a text names, or lists what it may mean.
-func (c *Console) search(v *visit) error {
-	text := strings.TrimSpace(v.FormValue("q"))
-	for _, m := range v.all {
-		if string(m.ID) == v.FormValue("in") {
-			v.merchant = m
-		}
-	}
-	if v.merchant.ID == "" && len(v.all) > 0 {
-		v.merchant = v.all[0]
-	}
-	for _, m := range v.all {
-		if string(m.ID) == text || (text != "" && strings.EqualFold(m.Settings.Name, text)) {
-			http.Redirect(v.w, v.Request, merchantPath(m.ID), http.StatusSeeOther)
-			return nil
-		}
-	}
-	hits, err := c.find(v.Context(), v, text)
-	if err != nil {
-		return err
-	}
-	if len(hits) == 1 {
-		http.Redirect(v.w, v.Request, hits[0].Link(), http.StatusSeeOther)
-		return nil
-	}
-	v.render(200, "search", "", "Search", map[string]any{"Text": text, "Hits": hits})
-	return nil
-}
-
-// hit is a payment, a disbursement or a request that was found.
-type hit struct {
-	Request      *asked
-	Payment      *remit.Payment
-	Disbursement *remit.Disbursement
-}
-
-// Link is where it is shown.
-func (h hit) Link() string {
-	if h.Request != nil {
-		return merchantPath(h.Request.Merchant, "requests", h.Request.ID)
-	}
-	if h.Payment != nil {
-		return merchantPath(h.Payment.Merchant, "payments", string(h.Payment.ID))
-	}
-	return merchantPath(h.Disbursement.Merchant, "out", string(h.Disbursement.ID))
-}
-
-// find looks at the shown merchant first, and then at all of them. An
-// end-to-end id says itself whose it is.
-func (c *Console) find(ctx context.Context, v *visit, text string) ([]hit, error) {
-	if text == "" {
-		return nil, nil
-	}
-	in := []remit.MerchantID{v.merchant.ID, ""}
-	if m, id, ok := remit.ParseEndToEndID(text); ok && strings.HasPrefix(string(id), "d") {
-		in, text = []remit.MerchantID{m}, string(id)
-	}
-	for _, m := range in {
-		hits, err := c.findIn(ctx, m, text)
-		if err != nil || len(hits) > 0 {
-			return hits, err
-		}
-	}
-	return nil, nil
-}
-
-// findIn looks at one merchant, or at all for "".
-func (c *Console) findIn(ctx context.Context, m remit.MerchantID, text string) (hits []hit, err error) {
-	searches := []store.Search{{Merchant: m, Text: text, Max: foundMax}}
-	if traceForm.MatchString(text) {
-		list, err := c.store.Requests(ctx, store.RequestFilter{Merchant: m, ID: text, Max: 1})
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range c.opened(list) {
-			hits = append(hits, hit{Request: &r})
-		}
-	}
-	for _, a := range amounts(text) {
-		searches = append(searches, store.Search{Merchant: m, Amount: a, Max: foundMax})
-	}
-	for _, s := range searches {
-		ps, ds, err := c.store.Find(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range ds {
-			hits = append(hits, hit{Disbursement: &d})
-		}
-		for _, p := range ps {
-			hits = append(hits, hit{Payment: &p})
-		}
-	}
-	return hits, nil
-}
-
-// commaForm is an amount as much of Europe writes it: its decimals stand behind
-// a comma, and points or spaces may part its thousands.
-var commaForm = regexp.MustCompile(`^([0-9]{1,3}(?:[. ]?[0-9]{3})*),([0-9]{2})( [A-Za-z]{3})?$`)
-
-// amounts are what a text may mean as a sum of money: "1,204.50 EUR" is one
-// amount, and so is "1.204,50 EUR"; "1204.50" is one in each currency that has
-// two decimals.
-func amounts(text string) []money.Amount {
-	if m := commaForm.FindStringSubmatch(text); m != nil {
-		text = strings.NewReplacer(".", "", " ", "").Replace(m[1]) + "." + m[2] + m[3]
-	}
-	number, code, named := strings.Cut(strings.ReplaceAll(text, ",", ""), " ")
-	if named {
-		if a, err := money.ParseMajor(number, money.Currency(strings.ToUpper(code))); err == nil && a.Minor > 0 {
-			return []money.Amount{a}
-		}
-		return nil
-	}
-	if _, _, point := strings.Cut(number, "."); !point {
-		return nil // a whole number is an id rather
-	}
-	a, err := money.ParseMajor(number, "EUR")
-	if err != nil || a.Minor <= 0 {
-		return nil
-	}
-	return []money.Amount{{Minor: a.Minor}}
 }
 
 // payment shows one payment with its refunds.
@@ -358,7 +273,7 @@ func (c *Console) payoutsCSV(v *visit) error {
 }
 
 func (c *Console) disbursementsCSV(v *visit, k remit.Kind, name string) error {
-	f, err := v.disbursementFilter(k)
+	f, err := v.disbursementFilter(k, v.filters())
 	if err != nil {
 		return err
 	}

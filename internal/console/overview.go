@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,12 +28,14 @@ const (
 
 // attention is one kind of thing that needs a person.
 type attention struct {
-	Name, Hint, Link string
-	Tone             string
+	Name, Tone, Hint string
+	Links            []link // to all of them: refunds and payouts are listed apart
 	Count            int
 	More             bool // there are more than were counted
 	Items            []attend
 }
+
+type link struct{ To, Text string }
 
 // attend is one such thing.
 type attend struct {
@@ -87,77 +91,69 @@ func (c *Console) overview(v *visit) error {
 	return nil
 }
 
+// stalledHint says what is stalled.
+var stalledHint = fmt.Sprintf("Sent more than %d hours ago, and no rail has said since that they are paid. They are asked about again by themselves.", int(stalledAfter.Hours()))
+
 // attention gathers what needs a person, the most pressing first.
 func (c *Console) attention(v *visit) ([]attention, error) {
-	ctx, m := v.Context(), v.merchant.ID
-	today := v.now.UTC().Truncate(24 * time.Hour)
-	list := func(f store.Filter) ([]remit.Disbursement, error) {
-		f.Merchant, f.Newest, f.Max = m, true, attentionMax+1
-		return c.store.Disbursements(ctx, f)
-	}
-	stuck, err1 := list(store.Filter{Stuck: true})
-	waiting, err2 := list(store.Filter{State: remit.Waiting})
-	failed, err3 := list(store.Filter{State: remit.Failed, Ended: today})
-	returned, err4 := list(store.Filter{State: remit.Returned, Ended: today})
-	unknown, err5 := c.unknown(ctx, m)
-	dead, err6 := c.store.Deliveries(ctx, store.DeliveryFilter{Merchant: m, State: remit.DeliveryDead, Newest: true, Max: attentionMax + 1})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
-		return nil, err
-	}
-	review := slices.DeleteFunc(waiting, func(d remit.Disbursement) bool { return d.WaitingFor == remit.WaitFunding })
-	letters := attention{Name: "Dead letters", Tone: "bad", Hint: "Notifications that were given up. Replay them once the merchant answers again.",
-		Link: v.path("deliveries") + "?state=dead", Count: min(len(dead), attentionMax), More: len(dead) > attentionMax}
-	for _, d := range dead[:min(len(dead), attentionShown)] {
-		letters.Items = append(letters.Items, attend{Link: v.path("deliveries", d.ID.String()), Text: d.Notice.Kind + " to " + host(d.Notice.URL), At: d.Updated})
-	}
-	return []attention{
-		v.attend("Stuck", "bad", "No rail can tell what became of these. Ask again, or decide from the bank's own statement.", "?stuck=yes", stuck),
-		v.attend("Outcome unknown", "wait", "A rail could not tell yet. They are asked about again by themselves.", "?state=sent", unknown),
-		letters,
-		v.attend("Held for a person", "wait", "The money is held until somebody agrees.", "?state=waiting", review),
-		v.attend("Failed today", "bad", "They will not be paid. Nothing is held for them any more.", "?state=failed", failed),
-		v.attend("Returned today", "bad", "They were paid, and the bank sent them back.", "?state=returned", returned),
-	}, nil
+	today := v.now.UTC().Format(time.DateOnly)
+	stuck, err1 := c.attend(v, "Stuck", "bad", "No rail can tell what became of these. Ask again, or decide from the bank's own statement.", filters{Only: onlyStuck})
+	stalled, err2 := c.attend(v, "Stalled", "wait", stalledHint, filters{Only: onlyStalled})
+	unknown, err3 := c.attend(v, "Outcome unknown", "wait", "A rail could not tell, and nothing is known since. They are asked about again by themselves.", filters{Only: onlyUnknown})
+	letters, err4 := c.letters(v)
+	held, err5 := c.attend(v, "Held for a person", "wait", "The money is held until somebody agrees, or names an account.", filters{Only: onlyHeld})
+	failed, err6 := c.attend(v, "Failed today", "bad", "They will not be paid. Nothing is held for them any more.", filters{State: string(remit.Failed), Ended: today})
+	returned, err7 := c.attend(v, "Returned today", "bad", "They were paid, and the bank sent them back.", filters{State: string(remit.Returned), Ended: today})
+	return []attention{stuck, stalled, unknown, letters, held, failed, returned}, errors.Join(err1, err2, err3, err4, err5, err6, err7)
 }
 
-// attend makes a kind of attention of disbursements.
-func (v *visit) attend(name, tone, hint, query string, ds []remit.Disbursement) attention {
-	a := attention{Name: name, Tone: tone, Hint: hint, Link: v.path("refunds") + query, Count: min(len(ds), attentionMax), More: len(ds) > attentionMax}
-	if len(ds) > 0 && !slices.ContainsFunc(ds, func(d remit.Disbursement) bool { return d.Kind == remit.KindRefund }) {
-		a.Link = v.path("payouts") + query
+// attend makes a kind of attention of the disbursements of two lists: what is
+// counted is what its links open.
+func (c *Console) attend(v *visit, name, tone, hint string, in filters) (attention, error) {
+	a := attention{Name: name, Tone: tone, Hint: hint}
+	var newest []remit.Disbursement
+	for _, k := range []remit.Kind{remit.KindRefund, remit.KindPayout} {
+		f, err := v.disbursementFilter(k, in)
+		if err != nil {
+			return a, err
+		}
+		f.Max = attentionMax + 1
+		list, err := c.store.Disbursements(v.Context(), f)
+		if err != nil {
+			return a, err
+		}
+		if len(list) == 0 {
+			continue
+		}
+		n, more := min(len(list), attentionMax), len(list) > attentionMax
+		text := plural(int64(n), string(k))
+		if more {
+			text = strings.Replace(text, " ", "+ ", 1)
+		}
+		a.Links = append(a.Links, link{To: withQuery(v.path(string(k)+"s"), "state", in.State, "only", in.Only, "ended", in.Ended), Text: text})
+		a.Count, a.More = a.Count+n, a.More || more
+		newest = append(newest, list[:min(len(list), attentionShown)]...)
 	}
-	for _, d := range ds[:min(len(ds), attentionShown)] {
+	slices.SortStableFunc(newest, func(a, b remit.Disbursement) int { return b.Created.Compare(a.Created) })
+	for _, d := range newest[:min(len(newest), attentionShown)] {
 		text := string(d.Kind) + " " + short(cmp.Or(d.ExternalID, string(d.ID)))
 		if reason := why(d); reason != "" {
 			text += ": " + reason
 		}
 		a.Items = append(a.Items, attend{Link: v.path("out", string(d.ID)), Text: text, Amount: d.Amount, At: d.Updated})
 	}
-	return a
+	return a, nil
 }
 
-// unknown are the disbursements whose rail could not tell, the last time it
-// was asked.
-func (c *Console) unknown(ctx context.Context, m remit.MerchantID) ([]remit.Disbursement, error) {
-	sent, err := c.store.Disbursements(ctx, store.Filter{Merchant: m, State: remit.Sent, Underway: true, Newest: true, Max: attentionMax})
-	if err != nil {
-		return nil, err
+// letters are the notifications that were given up.
+func (c *Console) letters(v *visit) (attention, error) {
+	dead, err := c.store.Deliveries(v.Context(), store.DeliveryFilter{Merchant: v.merchant.ID, State: remit.DeliveryDead, Newest: true, Max: attentionMax + 1})
+	a := attention{Name: "Dead letters", Tone: "bad", Hint: "Notifications that were given up. Replay them once the merchant answers again.",
+		Links: []link{{To: v.path("deliveries") + "?state=dead"}}, Count: min(len(dead), attentionMax), More: len(dead) > attentionMax}
+	for _, d := range dead[:min(len(dead), attentionShown)] {
+		a.Items = append(a.Items, attend{Link: v.path("deliveries", d.ID.String()), Text: d.Notice.Kind + " to " + host(d.Notice.URL), At: d.Updated})
 	}
-	var unknown []remit.Disbursement
-	for _, d := range sent {
-		if d.Stuck {
-			continue
-		}
-		events, err := c.store.Events(ctx, m, string(d.ID))
-		if err != nil {
-			return nil, err
-		}
-		events = slices.DeleteFunc(events, func(e remit.Event) bool { return e.Kind == remit.KindRedelivered })
-		if len(events) > 0 && events[len(events)-1].Kind == remit.KindUnknown {
-			unknown = append(unknown, d)
-		}
-	}
-	return unknown, nil
+	return a, err
 }
 
 // balance is what a merchant has in one currency, in minor units.

@@ -16,7 +16,8 @@ import (
 var pages = []string{
 	"m/%/", "m/%/payments", "m/%/refunds", "m/%/payouts", "m/%/requests", "m/%/requests?refused=yes&dialect=trustly&about=1", "m/%/deliveries", "m/%/deliveries?state=dead", "m/%/ledger", "m/%/settings",
 	"m/%/inbox", "m/%/sandbox", "m/%/refunds?state=failed", "m/%/payments?from=2026-01-01&to=2026-01-02",
-	"merchants", "search", "search?q=nothing", "search?q=1204.50",
+	"m/%/refunds?only=unknown", "m/%/payouts?only=held", "m/%/refunds?state=failed&ended=2026-01-01", "m/%/refunds?only=stalled",
+	"merchants", "search", "search?q=nothing", "search?q=1204.50", "search?q=90", "search?q=80",
 }
 
 // TestEveryPageIsFitToBeSeen opens every page with nothing to show and with
@@ -57,7 +58,8 @@ func TestEveryPageIsFitToBeSeen(t *testing.T) {
 	}
 }
 
-// TestAChartIsDrawn waits for the overview's chart, and asks it for its sums.
+// TestAChartIsDrawn waits for the overview's chart, asks it for its sums, and
+// reads the currency from its axis.
 func TestAChartIsDrawn(t *testing.T) {
 	w := begin(t)
 	b := open(t, w.base)
@@ -65,6 +67,10 @@ func TestAChartIsDrawn(t *testing.T) {
 	b.visit("/console/m/acme/")
 	b.await(`document.querySelector(".chart canvas")`)
 	b.await(`document.querySelector(".u-legend")?.innerText.includes("1,204.50 EUR")`)
+	ask[bool](b, `(() => { window.written = []; const pen = CanvasRenderingContext2D.prototype, fill = pen.fillText;
+		pen.fillText = function (text, ...at) { written.push(text); return fill.call(this, text, ...at) };
+		document.querySelector("[data-theme-switch]").click(); return true })()`)
+	b.await(`written.includes("EUR")`) // what the numbers beside the chart are in
 	b.blameless("the chart")
 }
 

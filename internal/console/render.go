@@ -123,6 +123,7 @@ var funcs = template.FuncMap{
 	"dialect": dialectName, "dict": dict, "plural": plural, "sortedFlags": sortedFlags, "host": host,
 	"maskText": mask, "prettyText": pretty, "accountLink": accountLink, "capital": capital, "answer": answerText, "subjectLink": subjectLink, "lastTry": lastTry, "csv": csvOf,
 	"gone": goneForGood, "plural64": func(n int, thing string) string { return plural(int64(n), thing) }, "parseStamp": parseStamp,
+	"only": func(name string) string { return onlyWords[name] },
 }
 
 // accountLink is where an account's transfers are shown, and subjectLink a

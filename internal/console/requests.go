@@ -39,7 +39,7 @@ var traceForm = regexp.MustCompile(`^[0-9a-f]{16}$`)
 // requestFilter is a filter of the store for the visit's address.
 func (c *Console) requestFilter(v *visit) (f store.RequestFilter, err error) {
 	in := v.requestFilters()
-	from, to, err := filters{From: in.From, To: in.To}.times()
+	from, to, _, err := filters{From: in.From, To: in.To}.times()
 	f = store.RequestFilter{
 		Merchant: v.merchant.ID, Dialect: in.Dialect, Refused: in.Refused != "", From: from, To: to, After: in.After, Newest: true, Max: rowsMax + 1,
 	}

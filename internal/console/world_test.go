@@ -24,10 +24,12 @@ import (
 	"remit/internal/catalog"
 	"remit/internal/console"
 	"remit/internal/directory"
+	"remit/internal/engine"
 	"remit/internal/node"
 	"remit/internal/sandbox"
 	"remit/internal/server"
 	"remit/internal/webhook"
+	"remit/money"
 	"remit/store"
 )
 
@@ -178,6 +180,19 @@ func (w *world) refund(order, amount string) remit.DisbursementID {
 		}
 	}
 	return newest.ID
+}
+
+// payout pays somebody out of acme's balance, and answers its id.
+func (w *world) payout(minor int64) remit.DisbursementID {
+	w.Helper()
+	account, err := w.node.Vault.Seal("FI2112345600000785", engine.AccountBinding("acme"))
+	must(w, err)
+	res, err := w.node.Engine.Do(w.Context(), remit.Payout{
+		Head: w.node.Engine.Head("acme", "merchant", "request:1"), Keyed: remit.Keyed{Dialect: "trustly"}, Rail: "simulator",
+		Account: account, Amount: money.Amount{Minor: minor, Currency: "EUR"},
+	})
+	must(w, err)
+	return res.Disbursement.ID
 }
 
 // outcome has the bank do something with a refund.

@@ -82,18 +82,28 @@ func (q *query) page(table, at, after string, newest, few bool, max int) {
 	q.limit(order, max)
 }
 
+// lastEvent is the kind of the last that happened to a disbursement, but for
+// the notifications of it that were made once more.
+const lastEvent = `(SELECT e.kind FROM events e WHERE e.merchant_id = $1 AND e.subject = disbursements.id AND e.kind <> ?
+	ORDER BY +e.seq DESC LIMIT 1)` // few: see page
+
 // Disbursements lists a merchant's. What an index is made for is said in the
 // words of its definition.
 func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disbursement, error) {
 	q := of("disbursements", disbursementColumns, f.Merchant)
-	q.and(f.Kind == remit.KindPayout, "kind = 'payout'")
-	q.and(f.Kind != remit.KindPayout && f.Kind != "", "kind = ?", string(f.Kind))
-	q.and(f.State == remit.Waiting, "waiting_for <> ''")
+	few := f.Payment != "" || f.External != "" || f.Underway || f.Stuck || f.Unknown || !f.Stalled.IsZero() || !f.Ended.IsZero()
+	inOrder := f.Kind == remit.KindPayout && !few && !f.Held // else the payouts' index would be read whole for the few
+	q.and(inOrder, "kind = 'payout'")
+	q.and(!inOrder && f.Kind != "", "kind = ?", string(f.Kind))
+	q.and(f.State == remit.Waiting || f.Held, "waiting_for <> ''")
+	q.and(f.Held, "waiting_for <> ?", string(remit.WaitFunding))
 	q.and(f.State == remit.Failed || f.State == remit.Canceled || f.State == remit.Returned, "ended <> 0")
 	q.and(!f.Ended.IsZero(), "ended <> 0 AND ended >= ?", micros(f.Ended))
 	q.and(f.Stuck, "stuck = 1")
-	q.and(f.Underway, `id IN (SELECT order_key FROM work WHERE merchant_id = $1 AND kind = 'send'
+	q.and(f.Underway || f.Unknown || !f.Stalled.IsZero(), `id IN (SELECT order_key FROM work WHERE merchant_id = $1 AND kind = 'send'
 		UNION ALL SELECT id FROM disbursements WHERE merchant_id = $1 AND stuck = 1)`)
+	q.and(f.Unknown, "state = 'sent' AND stuck = 0 AND "+lastEvent+" = ?", remit.KindRedelivered, remit.KindUnknown)
+	q.and(!f.Stalled.IsZero(), "state = 'sent' AND stuck = 0 AND sent < ?", micros(f.Stalled))
 	q.and(f.Payment != "", "payment = ? AND payment <> ''", string(f.Payment))
 	q.and(f.External != "", `id IN (SELECT id FROM disbursements WHERE merchant_id = $1 AND external_id = ? AND external_id <> ''
 		UNION ALL SELECT d.id FROM payments p JOIN disbursements d ON d.merchant_id = $1 AND d.payment = p.id AND d.payment <> ''
@@ -102,7 +112,6 @@ func (s *Store) Disbursements(ctx context.Context, f store.Filter) ([]remit.Disb
 	q.and(f.Dialect != "", "dialect = ?", f.Dialect)
 	q.and(!f.From.IsZero(), "created >= ?", micros(f.From))
 	q.and(!f.To.IsZero(), "created < ?", micros(f.To))
-	few := f.Payment != "" || f.External != "" || f.Underway || f.Stuck || !f.Ended.IsZero()
 	q.page("disbursements", "created", string(f.After), f.Newest, few, f.Max)
 	return all(ctx, s, scanDisbursement, q.text, q.args...)
 }

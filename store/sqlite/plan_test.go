@@ -70,14 +70,20 @@ func TestEachListingHasItsIndex(t *testing.T) {
 		ask  func() error
 		want string // an index for each table that is read
 	}{
-		"all":      {func() error { return disbursements(store.Filter{}) }, "disbursements_created"},
-		"payouts":  {func() error { return disbursements(store.Filter{Kind: remit.KindPayout}) }, "disbursements_payouts"},
-		"waiting":  {func() error { return disbursements(store.Filter{State: remit.Waiting}) }, "disbursements_waiting"},
-		"failed":   {func() error { return disbursements(store.Filter{State: remit.Failed}) }, "disbursements_gone"},
-		"today":    {func() error { return disbursements(store.Filter{State: remit.Failed, Ended: now}) }, "disbursements_ended"},
-		"stuck":    {func() error { return disbursements(store.Filter{Stuck: true}) }, "disbursements_stuck"},
-		"payment":  {func() error { return disbursements(store.Filter{Payment: "p1"}) }, "disbursements_payment"},
-		"external": {func() error { return disbursements(store.Filter{External: "1"}) }, "disbursements_external payments_external disbursements_payment"},
+		"all":             {func() error { return disbursements(store.Filter{}) }, "disbursements_created"},
+		"payouts":         {func() error { return disbursements(store.Filter{Kind: remit.KindPayout}) }, "disbursements_payouts"},
+		"waiting":         {func() error { return disbursements(store.Filter{State: remit.Waiting}) }, "disbursements_waiting"},
+		"failed":          {func() error { return disbursements(store.Filter{State: remit.Failed}) }, "disbursements_gone"},
+		"today":           {func() error { return disbursements(store.Filter{State: remit.Failed, Ended: now}) }, "disbursements_ended"},
+		"stuck":           {func() error { return disbursements(store.Filter{Stuck: true}) }, "disbursements_stuck"},
+		"unknown":         {func() error { return disbursements(store.Filter{Unknown: true}) }, "work_due sqlite_autoindex_disbursements_1 events_subject"},
+		"stalled":         {func() error { return disbursements(store.Filter{Stalled: now}) }, "work_due sqlite_autoindex_disbursements_1"},
+		"held":            {func() error { return disbursements(store.Filter{Held: true}) }, "disbursements_waiting"},
+		"stuck payouts":   {func() error { return disbursements(store.Filter{Stuck: true, Kind: remit.KindPayout}) }, "disbursements_stuck"},
+		"unknown payouts": {func() error { return disbursements(store.Filter{Unknown: true, Kind: remit.KindPayout}) }, "work_due sqlite_autoindex_disbursements_1 events_subject"},
+		"held payouts":    {func() error { return disbursements(store.Filter{Held: true, Kind: remit.KindPayout}) }, "disbursements_waiting"},
+		"payment":         {func() error { return disbursements(store.Filter{Payment: "p1"}) }, "disbursements_payment"},
+		"external":        {func() error { return disbursements(store.Filter{External: "1"}) }, "disbursements_external payments_external disbursements_payment"},
 		"payments": {func() error {
 			_, err := s.Payments(ctx, store.PaymentFilter{Merchant: "acme", Newest: true, Max: 9})
 			return err

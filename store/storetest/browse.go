@@ -139,6 +139,62 @@ func newestComeFirst(t *testing.T, s store.Store) {
 	same(t, "the merchant's own events", own, err, []remit.Event{e2})
 }
 
+// openEndsAreFound sends disbursements, and lets one thing happen to each: what
+// a rail could not tell about is found, what was sent long ago, and what is held
+// for a person, and nothing else.
+func openEndsAreFound(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, found(ctx, s, globex))
+	w := &store.Writes{Merchants: []remit.Merchant{{ID: acme, Seq: 20}}}
+	add := func(kind remit.Kind, d remit.Disbursement, events ...string) remit.Disbursement {
+		n := int64(len(w.Disbursements)) + 1
+		d.ID, d.Merchant, d.Kind, d.Amount, d.Created = remit.DisbursementID(fmt.Sprint("d", n)), acme, kind, cents(n), after(time.Duration(n)*time.Minute)
+		w.Disbursements = append(w.Disbursements, d)
+		for _, e := range events {
+			w.Events = append(w.Events, remit.Event{Merchant: acme, Seq: int64(len(w.Events)) + 1, Subject: string(d.ID), Kind: e})
+		}
+		if d.State == remit.Accepted || (d.State == remit.Sent && !d.Stuck) {
+			w.Work = append(w.Work, remit.Work{Merchant: acme, ID: remit.WorkID{Seq: n}, Kind: remit.WorkSend, Subject: string(d.ID), Order: string(d.ID), Due: epoch})
+		}
+		return d
+	}
+	day := 24 * time.Hour
+	unknown := add(remit.KindRefund, remit.Disbursement{State: remit.Sent, Sent: after(2 * day)}, "accepted", "sent", remit.KindUnknown)
+	told := add(remit.KindPayout, remit.Disbursement{State: remit.Sent, Sent: epoch}, "sent", remit.KindUnknown, remit.KindRedelivered)
+	plain := add(remit.KindRefund, remit.Disbursement{State: remit.Sent, Sent: after(day - time.Microsecond)}, "accepted", "sent")
+	add(remit.KindRefund, remit.Disbursement{State: remit.Sent, Sent: after(day)}, remit.KindUnknown, "sent")
+	add(remit.KindRefund, remit.Disbursement{State: remit.Sent, Sent: epoch, Stuck: true}, "sent", remit.KindUnknown)
+	add(remit.KindRefund, remit.Disbursement{State: remit.Settled, Sent: epoch, Settled: after(day)}, "sent", remit.KindUnknown)
+	add(remit.KindRefund, remit.Disbursement{State: remit.Accepted}, "accepted")
+	add(remit.KindRefund, remit.Disbursement{State: remit.Waiting, WaitingFor: remit.WaitFunding})
+	held := add(remit.KindRefund, remit.Disbursement{State: remit.Waiting, WaitingFor: remit.WaitReview})
+	asked := add(remit.KindPayout, remit.Disbursement{State: remit.Waiting, WaitingFor: remit.WaitApproval})
+	w.Events = append(w.Events, remit.Event{Merchant: globex, Seq: 1, Subject: string(plain.ID), Kind: remit.KindUnknown})
+	update(t, s, locked(acme, globex), w)
+
+	for _, c := range []struct {
+		f    store.Filter
+		want []remit.Disbursement
+	}{
+		{store.Filter{Unknown: true}, []remit.Disbursement{told, unknown}},
+		{store.Filter{Unknown: true, Kind: remit.KindRefund}, []remit.Disbursement{unknown}},
+		{store.Filter{Unknown: true, Kind: remit.KindPayout}, []remit.Disbursement{told}},
+		{store.Filter{Unknown: true, After: told.ID}, []remit.Disbursement{unknown}},
+		{store.Filter{Stalled: after(day)}, []remit.Disbursement{plain, told}},
+		{store.Filter{Stalled: after(day), Kind: remit.KindPayout}, []remit.Disbursement{told}},
+		{store.Filter{Stalled: epoch}, nil},
+		{store.Filter{Held: true}, []remit.Disbursement{asked, held}},
+		{store.Filter{Held: true, Kind: remit.KindPayout}, []remit.Disbursement{asked}},
+	} {
+		c.f.Newest, c.f.Max = true, 9
+		for m, want := range map[remit.MerchantID][]remit.Disbursement{acme: c.want, globex: nil} {
+			c.f.Merchant = m
+			got, err := s.Disbursements(ctx, c.f)
+			same(t, fmt.Sprintf("%+v", c.f), got, err, want)
+		}
+	}
+}
+
 // daysAddUp adds up each flow over two days, and cuts it by time.
 func daysAddUp(t *testing.T, s store.Store) {
 	ctx := t.Context()

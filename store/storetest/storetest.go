@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"what moved money is found", movedIsFound},
 		{"texts and amounts are found", textsAreFound},
 		{"the newest come first where that is asked", newestComeFirst},
+		{"open ends are found", openEndsAreFound},
 		{"days add up", daysAddUp},
 		{"merchants are made", merchantsAreMade},
 		{"the small tables keep", smallTablesKeep},

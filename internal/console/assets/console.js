@@ -160,7 +160,7 @@
       scales: { x: { time: false, range: (u, min, max) => [min - 64800, max + 64800] }, y: { range: (u, min, max) => [0, Math.max(max * 1.1, 1)] } },
       axes: [
         { ...axis, grid: { show: false }, values: (u, list) => list.map(day), incrs: [86400, 432000, 604800], space: 72 },
-        { ...axis, values: (u, list) => list.map(short), size: 52 },
+        { ...axis, values: (u, list) => list.map(short), size: 52, label: d.currency, labelFont: axis.font, labelSize: 20 },
       ],
       series: [
         { label: "Day", value: (u, v) => v == null ? "the last 30" : day(v) },
