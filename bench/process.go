@@ -66,7 +66,7 @@ func weigh(ctx context.Context, o options) (string, error) {
 | sandbox ready on a fresh folder, ms | %s |
 | sandbox ready on existing data, ms | %s |
 | sandbox, idle, MiB resident | %s |
-| server after %d refunds, settled, MiB resident | %d |
+| server after %d refunds, settled, with the simulated bank, which forgets none, MiB resident | %d |
 | on disk for each refund, settled, with its events and chain (SQLite), bytes | %.0f |
 | and for its request, in the request log, bytes | %.0f |
 `, fresh, again, idle, o.refunds, held>>20, float64(after-before-logged)/float64(o.refunds), float64(logged)/float64(o.refunds)), nil
