@@ -31,7 +31,7 @@ const (
 
 // cli is every command with its flags.
 type cli struct {
-	Config string `help:"Configuration file, in YAML. Without it the environment alone counts." type:"path" placeholder:"FILE" env:"REMIT_CONFIG"`
+	Config string `help:"Configuration file, in YAML. Without it the environment alone counts." placeholder:"FILE" env:"REMIT_CONFIG"`
 
 	Serve        serveCmd        `cmd:"" help:"Answer merchants, and carry out what they ask."`
 	Sandbox      sandboxCmd      `cmd:"" help:"Everything in one process, with demo merchants and a simulated bank."`

@@ -63,6 +63,8 @@ func (s *Store) provider() (*goose.Provider, error) {
 // Ready tells whether the schema is this program's.
 func (s *Store) Ready(ctx context.Context) error {
 	switch v, err := s.version(ctx); {
+	case errors.Is(err, store.ErrSchema):
+		return fmt.Errorf("%w: it has none yet", store.ErrSchema)
 	case err != nil:
 		return err
 	case v > schemaVersion:
