@@ -249,7 +249,7 @@ func (d *Directory) Make(m remit.MerchantID, in string) (dialect.Credentials, er
 }
 
 // ErrTaken means that a principal is another merchant's.
-var ErrTaken = errors.New("directory: the name is another merchant's")
+var ErrTaken = remit.Errorf(remit.Conflict, "", "one of the names in these credentials is another merchant's")
 
 // Issuance is the command that keeps a merchant's credentials: digests of the
 // secrets, and the public keys, under each of their names.

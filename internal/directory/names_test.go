@@ -90,6 +90,9 @@ func TestAMerchantIsFoundByEachOfItsNames(t *testing.T) {
 	if !errors.Is(err, directory.ErrTaken) {
 		t.Errorf("got %v, want ErrTaken", err)
 	}
+	if !errors.Is(err, remit.Conflict) {
+		t.Errorf("%v is no conflict", err)
+	}
 	if c, err := d.Caller(ctx, "some", "account/2"); err != nil || c.Merchant != "acme" {
 		t.Errorf("the name is %s's now: %v", c.Merchant, err)
 	}
