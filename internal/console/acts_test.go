@@ -185,6 +185,8 @@ func TestEachSwitchSwitches(t *testing.T) {
 		{"name", "Acme & Sons", "name: Acme → Acme & Sons", func(s remit.Settings) bool { return s.Name == "Acme & Sons" }},
 		{"window", "1m30s", "→ 1m30s", func(s remit.Settings) bool { return s.SendWindow() == 90*time.Second }},
 		{"addresses", "127.0.0.1, 192.0.2.0/24", "addresses: any → 127.0.0.1, 192.0.2.0/24", func(s remit.Settings) bool { return slices.Equal(s.IPAllow, []string{"127.0.0.1", "192.0.2.0/24"}) }},
+		{"functions", "Charge, Refund", "function Charge: allowed → forbidden", func(s remit.Settings) bool { return !s.MayCall("Charge") && !s.MayCall("Refund") }},
+		{"blocked", "user-1\nuser 2, of Turku", "blocked end users: 0 → 2", func(s remit.Settings) bool { return s.Blocked("user-1") && s.Blocked("user 2, of Turku") }},
 		{"shield", "reject", "shield: off → reject", func(s remit.Settings) bool { return s.Shield == remit.ShieldReject }},
 		{"switch_payout_confirmation", "", "switch payout_confirmation: off → on", func(s remit.Settings) bool { return s.On(remit.SwitchPayoutConfirmation) }},
 		{"switch_payout_failed", "", "switch payout_failed: off → on", func(s remit.Settings) bool { return s.On(remit.SwitchPayoutFailed) }},

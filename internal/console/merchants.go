@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,12 @@ func (c *Console) settings(v *visit) error {
 	for _, x := range credentials {
 		known[x.Dialect] = known[x.Dialect].with(x)
 	}
+	ours := map[string]string{}
+	for _, in := range v.dialects() {
+		if ours[in], err = c.ourKey(in); err != nil {
+			return err
+		}
+	}
 	events, below, err := c.history(v)
 	if err != nil {
 		return err
@@ -80,6 +87,7 @@ func (c *Console) settings(v *visit) error {
 	v.render(200, "settings", "settings", cmp.Or(v.merchant.Settings.Name, string(v.merchant.ID)), map[string]any{
 		"Settings": v.merchant.Settings, "Balances": balances, "Credentials": known, "Dialects": v.dialects(), "Switches": switches,
 		"Window": v.merchant.Settings.SendWindow().String(), "Addresses": addressText(v.merchant.Settings.IPAllow),
+		"Forbidden": strings.Join(forbidden(v.merchant.Settings), ", "), "Blocked": strings.Join(v.merchant.Settings.EndUsersBlocked, "\n"), "Ours": ours,
 		"Shields": []remit.Shield{remit.ShieldOff, remit.ShieldWarn, remit.ShieldHold, remit.ShieldReject},
 		"History": events, "Below": below, "Whole": v.FormValue("below") == "",
 	})
@@ -168,6 +176,14 @@ func (c *Console) change(v *visit) (outcome, error) {
 	if err != nil {
 		return out, err
 	}
+	functions, err := functionList(v.PostFormValue("functions"))
+	if err != nil {
+		return out, err
+	}
+	blocked, err := endUserList(v.PostFormValue("blocked"))
+	if err != nil {
+		return out, err
+	}
 	name, on := strings.TrimSpace(v.PostFormValue("name")), func(field string) bool { return v.PostFormValue(field) != "" }
 	shield := remit.Shield(v.PostFormValue("shield"))
 	flags := map[string]bool{}
@@ -181,6 +197,8 @@ func (c *Console) change(v *visit) (outcome, error) {
 			s.Switches = map[string]bool{}
 		}
 		maps.Copy(s.Switches, flags)
+		forbid(s, functions)
+		s.EndUsersBlocked = blocked
 	}})
 	out.message = "The switches are as you set them, in every process within a second."
 	return out, err
@@ -203,9 +221,14 @@ func addressText(list []string) string {
 	return strings.Join(list, ", ")
 }
 
+// wordsOf parts a text at its commas and its blanks.
+func wordsOf(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \r\n\t", r) })
+}
+
 // addressList reads what addressText wrote: nil is anybody.
 func addressList(text string) ([]string, error) {
-	list := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \r\n\t", r) })
+	list := wordsOf(text)
 	switch {
 	case len(list) == 0:
 		return nil, remit.Errorf(remit.Invalid, "", "write who may ask: addresses, ranges, %s or %s", addressAny, addressNone)
@@ -224,6 +247,79 @@ func addressList(text string) ([]string, error) {
 	return list, nil
 }
 
+// forbidden are the functions that a merchant may not call.
+func forbidden(s remit.Settings) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.Functions)) {
+		if !s.MayCall(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// forbid makes some functions those that a merchant may not call. What it was
+// said to be allowed, and is not among them, it stays allowed.
+func forbid(s *remit.Settings, names []string) {
+	if s.Functions == nil {
+		s.Functions = map[string]bool{}
+	}
+	maps.DeleteFunc(s.Functions, func(_ string, allowed bool) bool { return !allowed })
+	for _, name := range names {
+		s.Functions[name] = false
+	}
+}
+
+// Limits of what a merchant's settings name.
+const (
+	functionsMax     = 100   // functions
+	functionBytesMax = 64    // of one function's name
+	endUsersMax      = 1_000 // blocked end users
+	endUserBytesMax  = 255   // of one end user's id
+)
+
+// functionName is what providers call their functions. Which there are only
+// their dialects know.
+var functionName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+
+// functionList reads the names of functions, with commas between them.
+func functionList(text string) ([]string, error) {
+	list := wordsOf(text)
+	if len(list) > functionsMax {
+		return nil, remit.Errorf(remit.Invalid, "", "these are more than %d functions", functionsMax)
+	}
+	for _, name := range list {
+		if len(name) > functionBytesMax || !functionName.MatchString(name) {
+			return nil, remit.Errorf(remit.Invalid, "", "%.80q is no function's name: write them with commas between", name)
+		}
+	}
+	return list, nil
+}
+
+// endUserList reads the ids of end users, one a line.
+func endUserList(text string) (list []string, err error) {
+	for _, id := range listed(text, "\n") {
+		if len(id) > endUserBytesMax {
+			return nil, remit.Errorf(remit.Invalid, "", "an end user's id has at most %d bytes", endUserBytesMax)
+		}
+		if !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	if len(list) > endUsersMax {
+		return nil, remit.Errorf(remit.Invalid, "", "these are more than %d end users", endUsersMax)
+	}
+	return list, nil
+}
+
+// ourKey is the public key by which merchants know us in a dialect, in PEM; ""
+// where the provider signs nothing.
+func (c *Console) ourKey(in string) (string, error) {
+	if c.o.Node.Directory.KeyVersion(in) == 0 {
+		return "", nil
+	}
+	return c.o.Node.Directory.PublicKeyPEM(in)
+}
+
 // secret is one of the texts that a merchant is shown once.
 type secret struct{ Name, Text string }
 
@@ -234,12 +330,16 @@ func (c *Console) issue(v *visit) (out outcome, err error) {
 	if !slices.Contains(v.dialects(), in) {
 		return out, remit.Errorf(remit.NotFound, "", "no dialect %q is spoken here", in)
 	}
+	ours, err := c.ourKey(in)
+	if err != nil {
+		return out, err
+	}
 	made, err := c.o.Node.Issue(v.Context(), v.head("credentials"), in)
 	if err != nil {
 		return out, err
 	}
 	out.page = func() error {
-		v.render(http.StatusOK, "credentials", "settings", "New credentials", map[string]any{"Dialect": in, "Principal": made.Principal, "Secrets": secrets(made)})
+		v.render(http.StatusOK, "credentials", "settings", "New credentials", map[string]any{"Dialect": in, "Principal": made.Principal, "Secrets": secrets(made), "Ours": ours})
 		return nil
 	}
 	return out, nil

@@ -15,7 +15,7 @@ import (
 // pages are all that acme has, whatever is there.
 var pages = []string{
 	"m/%/", "m/%/payments", "m/%/refunds", "m/%/payouts", "m/%/requests", "m/%/requests?refused=yes&dialect=trustly&about=1", "m/%/deliveries", "m/%/deliveries?state=dead", "m/%/ledger", "m/%/settings",
-	"m/%/inbox", "m/%/sandbox", "m/%/refunds?state=failed", "m/%/payments?from=2026-01-01&to=2026-01-02",
+	"m/%/inbox", "m/%/inbox?problems=yes&dialect=truelayer", "m/%/sandbox", "m/%/refunds?state=failed", "m/%/payments?from=2026-01-01&to=2026-01-02",
 	"m/%/refunds?only=unknown", "m/%/payouts?only=held", "m/%/refunds?state=failed&ended=2026-01-01", "m/%/refunds?only=stalled",
 	"merchants", "search", "search?q=nothing", "search?q=1204.50", "search?q=90", "search?q=80",
 }
@@ -89,9 +89,18 @@ func TestTheSameCallIsTheForms(t *testing.T) {
 		{"sandbox", "clock", `{ by: "144h" }`, `/_sandbox/clock/advance -d '{"by":"144h"}'`},
 		{"sandbox", "behaviour", `{ status: "404", times: "7" }`, `/_sandbox/inbox/behaviour -d '{"status":404,"times":7}'`},
 		{"sandbox", "balance", `{ amount: "5.10", currency: "USD" }`, `/_sandbox/merchants/acme -d '{"balance_minor":{"USD":510}}'`},
+		{"sandbox", "state", `{}`, `/_sandbox/merchants/acme -d '{"ip_allow":[]}'`},
+		{"sandbox", "state", `{ set: "addresses", value: " 192.0.2.1 ,10.0.0.0/8," }`, `/_sandbox/merchants/acme -d '{"ip_allow":["192.0.2.1","10.0.0.0/8"]}'`},
+		{"sandbox", "state", `{ value: "left over", set: "any_address" }`, `/_sandbox/merchants/acme -d '{"ip_allow":null}'`},
+		{"sandbox", "state", `{ set: "forbid", value: "Refund" }`, `/_sandbox/merchants/acme -d '{"functions":{"Refund":false}}'`},
+		{"sandbox", "state", `{ set: "end_users", value: "o'neill, \"x\"" }`, `/_sandbox/merchants/acme -d '{"end_users_blocked":["o'\''neill","\"x\""]}'`},
+		{"sandbox", "state", `{ set: "restore" }`, `/_sandbox/merchants/acme -d '{"public_key":"restore"}'`},
+		{"sandbox", "state", `{ set: "config", value: "a.b=c=d" }`, `/_sandbox/merchants/acme -d '{"config":{"a.b":"c=d"}}'`},
 		{"sandbox", "merchant", `{}`, `/_sandbox/merchants/acme -d '{"disabled":true}'`},
 		{"out/" + string(id), "outcome", `{}`, `/outcome -d '{"outcome":"settle"}'`},
 		{"out/" + string(id), "outcome", `{ outcome: "return", after: "144h" }`, `/outcome -d '{"outcome":"return","after":"144h"}'`},
+		{"out/" + string(id), "outcome", `{ outcome: "refuse", reason: "account_closed" }`, `/outcome -d '{"outcome":"refuse","reason":"account_closed"}'`},
+		{"out/" + string(id), "outcome", `{ reason: "account_closed", after: "1h", outcome: "abort" }`, `/outcome -d '{"outcome":"abort"}'`},
 	} {
 		b.visit("/console/m/acme/" + x.page)
 		got := ask[string](b, `(() => { const form = document.querySelector('form[action$="/sandbox/`+x.form+`"]');
@@ -335,14 +344,21 @@ func TestAMerchantIsMadeAndShownItsSecretsOnce(t *testing.T) {
 	if got := b.press(`form[action$="/credentials/trustly"]`); !strings.Contains(got, "shown this once") && !strings.Contains(got, "issued") {
 		t.Errorf("it says %q", got)
 	}
+	ours, err := w.node.Directory.PublicKeyPEM("trustly")
+	must(t, err)
+	key := func() string { return ask[string](b, `document.querySelector("pre.key").textContent`) }
+	if key() != ours {
+		t.Errorf("our public key is shown as %s", key())
+	}
+	b.accessible("fresh credentials")
 	known, err := w.node.Store.Credentials(t.Context(), "initech")
 	must(t, err)
 	if len(known) != 1 {
 		t.Fatalf("it has %d credentials", len(known))
 	}
 	b.visit("/console/m/initech/settings")
-	if text := ask[string](b, "document.body.innerText"); strings.Contains(text, "PRIVATE KEY") {
-		t.Error("the private key is shown again")
+	if text := ask[string](b, "document.body.textContent"); strings.Contains(text, "PRIVATE KEY") || !strings.Contains(text, ours) {
+		t.Error("the private key is shown again, or our public one is not")
 	}
 	b.blameless("the merchant")
 }

@@ -38,7 +38,7 @@ func (c *Console) disbursement(v *visit) error {
 	x := d.Disbursement
 	data := map[string]any{
 		"D": x, "Payment": d.Payment, "Steps": c.timeline(v, d), "Acts": actsOn(x), "Account": c.masked(x.Merchant, x.Payee(d.Payment)),
-		"Outcomes": outcomes, "Call": v.curl("disbursements/" + string(x.ID) + "/outcome"),
+		"Outcomes": outcomes, "Reasons": bankReasons, "Call": v.curl("disbursements/" + string(x.ID) + "/outcome"),
 	}
 	if d.Payment != nil {
 		data["Bar"] = barOf(*d.Payment, d.Refunds, x.ID)

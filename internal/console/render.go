@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"maps"
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +118,7 @@ var funcs = template.FuncMap{
 	"signed": signedHTML, "state": stateHTML, "icon": icon, "clock": clockHTML, "words": words, "why": why, "reason": reasonWords,
 	"accountName": accountName, "step": stepWords, "actor": actorWords, "percent": percent, "query": withQuery, "short": short,
 	"currency": func(c string) money.Currency { return money.Currency(c) }, "took": took, "sub": func(a, b int64) int64 { return a - b },
-	"dialect": dialectName, "dict": dict, "plural": plural, "sortedFlags": sortedFlags, "host": host,
+	"dialect": dialectName, "dict": dict, "plural": plural, "host": host,
 	"maskText": mask, "prettyText": pretty, "accountLink": accountLink, "capital": capital, "answer": answerText, "subjectLink": subjectLink, "lastTry": lastTry, "csv": csvOf,
 	"gone": goneForGood, "plural64": func(n int, thing string) string { return plural(int64(n), thing) }, "parseStamp": parseStamp,
 	"only": func(name string) string { return onlyWords[name] },
@@ -454,16 +452,4 @@ func host(address string) string {
 		return address
 	}
 	return u.Host + u.Path
-}
-
-type flag struct {
-	Name string
-	On   bool
-}
-
-func sortedFlags(m map[string]bool) (all []flag) {
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		all = append(all, flag{name, m[name]})
-	}
-	return all
 }

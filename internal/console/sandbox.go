@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -81,99 +79,9 @@ var outcomes = []struct{ Name, Label string }{
 	{"abort", "Abort: called back before it is sent"},
 }
 
-// received is a notification as the inbox keeps it.
-type received struct {
-	ID             string            `json:"id"`
-	Merchant       remit.MerchantID  `json:"merchant"`
-	Dialect        string            `json:"dialect"`
-	ReceivedAt     string            `json:"received_at"`
-	Method         string            `json:"method"`
-	Path           string            `json:"path"`
-	Query          string            `json:"query"`
-	Headers        map[string]string `json:"headers"`
-	Body           string            `json:"body"`
-	Verified       bool              `json:"verified"`
-	Problem        string            `json:"problem"`
-	ResponseStatus int               `json:"response_status"`
-	ResponseBody   string            `json:"response_body"`
-}
-
-// Subject is what a notification is about, as far as its bytes say.
-func (r received) Subject() string {
-	var body struct {
-		Method string `json:"method"`
-		Type   string `json:"type"`
-	}
-	if json.Unmarshal([]byte(r.Body), &body) == nil {
-		if name := body.Method + body.Type; name != "" {
-			return name
-		}
-	}
-	return r.Method + " " + r.Path
-}
-
-// spokenOf finds the amount, the currency and the names in a notification's
-// body, whatever the dialect.
-var spokenOf = []*regexp.Regexp{
-	regexp.MustCompile(`"(?i:amount)":\s*"?([0-9.]+)`), regexp.MustCompile(`"(?i:currency)":\s*"([A-Z]{3})"`),
-	regexp.MustCompile(`"(?i:(?:order|refund|payment|transaction)_?id)":\s*"([^"]+)"`),
-}
-
-// Snippet is what a list shows of the body: the amount and the name that it
-// speaks of.
-func (r received) Snippet() string {
-	var parts []string
-	for _, x := range spokenOf {
-		if m := x.FindStringSubmatch(r.Body); m != nil {
-			parts = append(parts, short(m[1]))
-		}
-	}
-	return strings.Join(parts, " ")
-}
-
-// Answered tells whether the receiver said that it is well.
-func (r received) Answered() bool { return r.ResponseStatus < http.StatusMultipleChoices }
-
-// Pretty is the body laid out for reading, its account numbers masked.
-func (r received) Pretty() string { return mask(pretty(r.Body)) }
-
-// PrettyResponse is the same of the answer.
-func (r received) PrettyResponse() string { return mask(pretty(r.ResponseBody)) }
-
-// pretty lays JSON out; what is none stays as it is.
-func pretty(text string) string {
-	var out bytes.Buffer
-	if json.Indent(&out, []byte(text), "", "  ") != nil {
-		return text
-	}
-	return out.String()
-}
-
-// inboxShown is how many notifications the inbox lists, the newest first.
-const inboxShown = 100
-
-// inbox reads like a mail client: a list, and the one that is open.
-func (c *Console) inbox(v *visit) error {
-	text, err := c.call(v.Context(), http.MethodGet, "inbox", nil)
-	if err != nil {
-		return err
-	}
-	var all struct{ Items []received }
-	if err := json.Unmarshal(text, &all); err != nil {
-		return err
-	}
-	list := slices.DeleteFunc(all.Items, func(r received) bool { return r.Merchant != v.merchant.ID && r.Merchant != "" })
-	slices.Reverse(list)
-	list = list[:min(len(list), inboxShown)]
-	var open *received
-	for i := range list {
-		if list[i].ID == v.FormValue("open") || (v.FormValue("open") == "" && i == 0) {
-			open = &list[i]
-		}
-	}
-	v.render(200, "inbox", "inbox", "Inbox", map[string]any{"List": list, "Open": open, "Call": v.curl("inbox")})
-	return nil
-}
+// bankReasons are the words that the simulated bank knows for why it refuses,
+// or sends money back.
+var bankReasons = []remit.Reason{remit.ReasonAccountClosed, remit.ReasonAccountUnknown, remit.ReasonAccountBlocked, remit.ReasonRefusedByBank}
 
 // controls shows what can be done to a sandbox.
 func (c *Console) controls(v *visit) error {
@@ -183,7 +91,7 @@ func (c *Console) controls(v *visit) error {
 		return err
 	}
 	v.render(200, "sandbox", "sandbox", "Sandbox", map[string]any{
-		"Dialects": v.dialects(), "Balances": balances, "Settings": v.merchant.Settings,
+		"Dialects": v.dialects(), "Balances": balances, "Settings": v.merchant.Settings, "Conditions": conditions, "Asking": asking(),
 		"Calls": map[string]string{
 			"payment": v.curl("payments"), "clock": v.curl("clock/advance"), "merchant": v.curl("merchants/" + string(m)), "behaviour": v.curl("inbox/behaviour"),
 		},
@@ -225,6 +133,7 @@ func (c *Console) calls() map[string]func(*visit) (outcome, error) {
 		"merchant": func(v *visit) (outcome, error) {
 			return v.post("merchants/"+string(v.merchant.ID), map[string]any{"disabled": v.PostFormValue("disabled") != ""}, "The merchant is as you set it.")
 		},
+		"state":     c.putInto,
 		"balance":   c.setBalance,
 		"behaviour": c.misbehave,
 	}

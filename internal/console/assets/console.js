@@ -70,24 +70,40 @@
   });
   addEventListener("pageshow", () => {
     all("[aria-busy]").forEach((b) => b.removeAttribute("aria-busy"));
-    all(".acts form").forEach(call); // a browser fills forms in again
+    calls(); // a browser fills forms in again
   });
 
   // The call that does what a form does says what the form holds. Amounts are
   // in minor units there.
+  const text = (v) => JSON.stringify(v).replaceAll("'", "'\\''"); // within a shell's quotes
+  const written = {
+    text,
+    list: (v) => "[" + v.split(",").map((part) => part.trim()).filter(Boolean).map(text).join(",") + "]",
+    pair: (v) => { const [name, ...rest] = v.split("="); return text(name) + ":" + text(rest.join("=")); },
+  };
   const call = (form) => {
-    const value = (name) => form.elements[name]?.value.trim() ?? "";
+    const value = (name) => {
+      const field = form.elements[name];
+      return field && !field.disabled ? field.value.trim() : "";
+    };
     const minor = (text) => {
       const digits = new Intl.NumberFormat("en", { style: "currency", currency: value("currency") }).resolvedOptions().maximumFractionDigits;
       return Math.round(Number(text.replaceAll(",", "")) * 10 ** digits);
     };
+    // What belongs to another choice is not shown, and not sent.
+    all("[data-when]", form.parentElement).forEach((part) => {
+      part.hidden = !part.dataset.is.split(" ").includes(value(part.dataset.when));
+      all("input, select", part).forEach((field) => { field.disabled = part.hidden; });
+    });
     all("[data-field]", form.parentElement).forEach((v) => {
-      const name = v.dataset.field;
-      v.textContent = name === "amount" ? minor(value(name)) : value(name);
+      const name = v.dataset.field, as = written[v.dataset.as];
+      v.textContent = as ? as(value(name)) : name === "amount" ? minor(value(name)) : value(name);
     });
     all("[data-with]", form.parentElement).forEach((part) => { part.hidden = !value(part.dataset.with); });
   };
+  const calls = () => all(".acts form").forEach(call);
   document.addEventListener("input", (e) => e.target.form && call(e.target.form));
+  calls();
 
   // Theme: a cookie, so that the page comes in it.
   const dark = () => {
@@ -112,6 +128,7 @@
   document.addEventListener("htmx:afterSwap", () => {
     const row = at && rows().find((r) => r.dataset.key === at);
     if (row) mark(row, document.activeElement === document.body);
+    calls();
     draw();
   });
 
