@@ -42,6 +42,7 @@ const (
 	KindDuplicate    = "duplicate"    // an equal refund was made a moment before
 	KindContradicted = "contradicted" // a bank says that it paid what our books say was not
 	KindAmended      = "amended"      // what became known of a payment changed
+	KindLate         = "late"         // the payer has agreed long ago, and the money is not there
 	KindStuck        = "stuck"        // the last look-up could not tell what became of it
 	KindUnknown      = "unknown"      // a rail could not tell; it will be asked again
 )

@@ -91,3 +91,44 @@ func TestWhoeverComesTooLateFindsAnExpiredPayment(t *testing.T) {
 	w.check()
 	w.audit()
 }
+
+// TestMoneyThatIsLateIsSaidToBe once, and the payment waits on.
+func TestMoneyThatIsLateIsSaidToBe(t *testing.T) {
+	const late = 72 * time.Hour
+	for name, x := range map[string]struct {
+		begins PaymentState
+		then   PaymentState // before it is late; "" is nothing
+		said   bool
+	}{
+		"agreed to":                    {PaymentAuthorized, "", true},
+		"agreed to later":              {PaymentOpened, PaymentAuthorized, true},
+		"paid in time":                 {PaymentAuthorized, PaymentFunded, false},
+		"given up in time":             {PaymentAuthorized, PaymentFailed, false},
+		"paid without a moment's wait": {PaymentFunded, "", false},
+	} {
+		w := newWorld(t)
+		p := *w.must(OpenPayment{Head: w.head(), Keyed: Keyed{Dialect: "tongue"}, Amount: eur(10_000), State: x.begins, PayerAccount: "s1.sealed",
+			Attributes: PaymentAttributes{LateMicros: late.Microseconds()}}).Result.Payment
+		if x.then != "" {
+			w.must(MovePayment{Head: w.head(), Payment: p.ID, To: x.then})
+		}
+		timer := w.timer(p)
+		if (timer.Kind == WorkExpire) == (x.begins == PaymentFunded) {
+			t.Errorf("%s: the timer is %+v", name, timer)
+		}
+		if timer.Kind == "" {
+			continue
+		}
+		n, before := len(w.events), w.payments[p.ID].State
+		w.now = w.now.Add(late)
+		w.must(Expire{Head: w.head(), Payment: p.ID, Work: timer})
+		if want := map[bool]string{true: "[late]", false: "[]"}[x.said]; w.kinds(n) != want || w.payments[p.ID].State != before || len(w.work) != 0 {
+			t.Errorf("%s: %s, want %s; it is %s, work left %v", name, w.kinds(n), want, w.payments[p.ID].State, w.work)
+		}
+		if x.said {
+			w.must(MovePayment{Head: w.head(), Payment: p.ID, To: PaymentFunded})
+		}
+		w.check()
+		w.audit()
+	}
+}

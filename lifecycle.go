@@ -183,10 +183,9 @@ func (o OpenPayment) decide(f Facts) (Change, error) {
 		x.movePayment(&p, next)
 	}
 	if o.Expires > 0 && p.unfinished() {
-		x.c.Work = []Work{{
-			Merchant: p.Merchant, ID: WorkID{Seq: opened}, Kind: WorkExpire, Subject: string(p.ID), Order: string(p.ID), Due: f.Now.Add(o.Expires),
-		}}
+		x.timer(p, opened, f.Now.Add(o.Expires))
 	}
+	x.watch(p)
 	x.c.Payments = []Payment{p}
 	x.c.Result.Payment = &p
 	return x.c, nil
@@ -265,9 +264,25 @@ func (m MovePayment) decide(f Facts) (Change, error) {
 		return Change{}, Errorf(Conflict, ReasonTerminal, "a payment that is %s cannot become %s", p.State, m.To)
 	}
 	x.movePayment(&p, m.To)
+	x.watch(p)
 	x.settleWaiting(&p)
 	x.keepPayment(p)
 	return x.c, nil
+}
+
+// timer has a payment looked at again by Expire. It is named after an event.
+func (x *draft) timer(p Payment, event int64, due time.Time) {
+	x.c.Work = append(x.c.Work, Work{
+		Merchant: p.Merchant, ID: WorkID{Seq: event}, Kind: WorkExpire, Subject: string(p.ID), Order: string(p.ID), Due: due,
+	})
+}
+
+// watch looks at a payment, to which the payer has just agreed, again when its
+// money is late.
+func (x *draft) watch(p Payment) {
+	if at, ever := p.late(); ever {
+		x.timer(p, x.c.Merchant.Seq, at)
+	}
 }
 
 // settleWaiting settles what becomes of the refunds that wait for a payment
@@ -296,7 +311,7 @@ func (x *draft) settleWaiting(p *Payment) {
 
 // Expire is a command that ends a payment whose time is up: one to which the
 // payer has not agreed, or, where it lapses, one whose money is not there. It
-// fails, with ReasonExpired.
+// fails, with ReasonExpired. Money that is late is only said to be.
 type Expire struct {
 	Head
 	Payment PaymentID
@@ -323,6 +338,11 @@ func (e Expire) Decide(f Facts) (Change, error) {
 	p := *f.Payment
 	x := begin(f, e.Head)
 	x.c.Done = []WorkID{e.Work.ID}
+	if at, ever := p.late(); ever && !f.Now.Before(at) {
+		x.event(string(p.ID), KindLate)
+		x.keepPayment(p)
+		return x.c, nil
+	}
 	if !p.unfinished() {
 		return x.c, nil
 	}

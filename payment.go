@@ -66,6 +66,12 @@ type PaymentAttributes struct {
 	EndUserID    string `json:"end_user_id,omitempty"`   // the merchant's own id of the payer
 	SingleRefund bool   `json:"single_refund,omitempty"` // only one refund can be made of it
 	Lapses       bool   `json:"lapses,omitempty"`        // it expires even after the payer has agreed, until its money is there
+	LateMicros   int64  `json:"late_micros,omitempty"`   // how long after the payer has agreed its money is said to be late, in microseconds; 0 is never
+}
+
+// late is when the payment's money is late, where that is ever said.
+func (p Payment) late() (at time.Time, ever bool) {
+	return p.Authorized.Add(time.Duration(p.Attributes.LateMicros) * time.Microsecond), p.State == PaymentAuthorized && p.Attributes.LateMicros > 0
 }
 
 // Left is what may still be refunded, in minor units.

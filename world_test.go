@@ -235,7 +235,7 @@ func (w *world) happened(e Event) {
 	from := w.stands[e.Subject]
 	legal := true
 	switch {
-	case e.Subject == "" || e.Kind == KindUnknown || e.Kind == KindStuck || e.Kind == KindRegistered || e.Kind == KindDuplicate || e.Kind == KindContradicted || e.Kind == KindAmended || e.Kind == KindRedelivered || e.Kind == KindHurried:
+	case e.Subject == "" || e.Kind == KindUnknown || e.Kind == KindStuck || e.Kind == KindRegistered || e.Kind == KindDuplicate || e.Kind == KindContradicted || e.Kind == KindAmended || e.Kind == KindLate || e.Kind == KindRedelivered || e.Kind == KindHurried:
 		return
 	case strings.HasPrefix(e.Subject, "p"):
 		legal = paymentMoveMark(PaymentState(from), PaymentState(e.Kind)) == '+'

@@ -99,6 +99,8 @@ func paymentTold(o dialect.Occurrence) []map[string]any {
 	how := map[string]string{"type": "bank_transfer", "provider_id": d.Method.Selection.Provider, "scheme_id": d.Method.Selection.Scheme}
 	source := sourceJSON{ID: nameIn(p, scopeSource), Accounts: []identifier{}}
 	switch remit.PaymentState(o.Event.Kind) {
+	case remit.KindLate:
+		return []map[string]any{body("payment_settlement_stalled", "settlement_stalled_at", nil)}
 	case remit.PaymentAuthorized:
 		switch {
 		case d.external():

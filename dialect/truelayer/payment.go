@@ -99,6 +99,9 @@ func decodePayment(c *call) (dialect.Operation, error) {
 	if err := c.payable(); err != nil && (d.Flow != nil || d.Hosted != "") {
 		return dialect.Operation{}, err
 	}
+	if !d.external() {
+		p.Attributes.LateMicros = stalledAfter.Microseconds()
+	}
 	p.Details, p.Faults = details(d), o.attach(remit.AtLookup)
 	return dialect.Operation{Open: p}, nil
 }
@@ -331,7 +334,7 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 	o := remit.OpenPayment{
 		Naming: remit.UUID, Further: []remit.NewName{{Scope: scopeSource, Naming: remit.UUID}}, Amount: s.Amount, State: s.State,
 		NotificationURL: s.NotificationURL, OrderReference: s.OrderReference,
-		Attributes: remit.PaymentAttributes{EndUserID: s.EndUserID, SingleRefund: s.Single},
+		Attributes: remit.PaymentAttributes{EndUserID: s.EndUserID, SingleRefund: s.Single, LateMicros: stalledAfter.Microseconds()},
 	}
 	for name := range s.More {
 		return o, remit.Errorf(remit.Invalid, "", "truelayer knows no attribute %q", name)

@@ -28,6 +28,10 @@ const (
 	// authorizeWithin is how long a payer has: as long as the payment's own
 	// token is good. The provider publishes no time. (D25)
 	authorizeWithin = resourceTokenLife
+	// stalledAfter is when money that the payer has sent is said to be late: a
+	// SEPA credit transfer may take one working day, and a weekend has two that
+	// are none. The provider publishes no time. (D26)
+	stalledAfter = 3 * 24 * time.Hour
 	// keyRemembered is how long an Idempotency-Key is bound to its answer.
 	// docs/spec/truelayer.md#10-idempotency, 10.4.
 	keyRemembered = 30 * 24 * time.Hour

@@ -213,7 +213,7 @@ func signedHTML(n int64, c money.Currency) template.HTML {
 // tones are what the colour of a word means: it says no more than the word.
 var tones = map[string]string{
 	"waiting": "wait", "accepted": "move", "sent": "move", "settled": "good", "failed": "bad", "canceled": "quiet", "returned": "bad",
-	"opened": "quiet", "authorized": "wait", "funded": "good", "reversed": "bad",
+	"opened": "quiet", "authorized": "wait", "late": "wait", "funded": "good", "reversed": "bad",
 	"due": "move", "delivered": "good", "dead": "bad", "stuck": "bad", "unknown": "wait",
 	"top_up": "good", "settings": "quiet", "created": "quiet", "issued": "good", "revoked": "bad", "key_replaced": "wait", "checked": "quiet", "redelivered": "move", "hurried": "move", "registered": "quiet", "disabled": "bad", "active": "good",
 }
