@@ -169,7 +169,7 @@ func openEndsAreFound(t *testing.T, s store.Store) {
 	add(remit.KindRefund, remit.Disbursement{State: remit.Waiting, WaitingFor: remit.WaitFunding})
 	held := add(remit.KindRefund, remit.Disbursement{State: remit.Waiting, WaitingFor: remit.WaitReview})
 	asked := add(remit.KindPayout, remit.Disbursement{State: remit.Waiting, WaitingFor: remit.WaitApproval})
-	w.Events = append(w.Events, remit.Event{Merchant: globex, Seq: 1, Subject: string(plain.ID), Kind: remit.KindUnknown})
+	w.Events = append(w.Events, remit.Event{Merchant: globex, Seq: 99, Subject: string(plain.ID), Kind: remit.KindUnknown})
 	update(t, s, locked(acme, globex), w)
 
 	for _, c := range []struct {
