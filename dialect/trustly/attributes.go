@@ -147,7 +147,10 @@ type details struct {
 	Suggested  string `json:"suggested,omitempty"` // amounts, as they were written
 	Min        string `json:"min,omitempty"`
 	Max        string `json:"max,omitempty"`
-	Due        string `json:"due,omitempty"` // of a charge: its day
+	Due        string `json:"due,omitempty"`   // of a charge: its day
+	KYC        string `json:"kyc,omitempty"`   // "1": the merchant asks who its payer is, and says whether that will do
+	Leads      string `json:"leads,omitempty"` // the state that the payer's bank takes the deposit to, once the merchant has said so
+	Abort      string `json:"abort,omitempty"` // why nobody could say who the payer is
 }
 
 func (d details) String() string {

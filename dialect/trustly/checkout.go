@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,11 +76,15 @@ const markCheckout = "checkout"
 
 // answerHosted names the order, and where to act on it.
 func answerHosted(c *call, r remit.Result) (value, *remit.Error) {
-	var order, cur string
+	var order, cur, kyc string
 	if r.Payment != nil {
-		order, cur = r.Payment.ExternalID, string(r.Payment.Amount.Currency)
+		order, cur, kyc = r.Payment.ExternalID, string(r.Payment.Amount.Currency), detailsOf(r.Payment.Details).KYC
 	}
-	session := dialect.Mark(c.request.Key, markCheckout, string(c.merchant), order, c.name, cur)
+	parts := []string{string(c.merchant), order, c.name, cur}
+	if kyc != "" {
+		parts = append(parts, kyc)
+	}
+	session := dialect.Mark(c.request.Key, markCheckout, parts...)
 	to := c.request.Origin + checkoutPath + "?" + url.Values{"OrderID": {order}, "SessionID": {session}}.Encode()
 	return value{kind: object, members: []member{{"orderid", str(order)}, {"url", str(to)}}}, nil
 }
@@ -90,6 +95,7 @@ type visit struct {
 	order    string
 	method   string
 	currency money.Currency
+	kyc      bool       // the merchant asks who pays
 	form     url.Values // nil where the page is only looked at
 	self     string
 	ours     bool
@@ -99,9 +105,9 @@ type visit struct {
 func readVisit(r dialect.Request) dialect.Call {
 	q, _ := url.ParseQuery(r.Query) // what cannot be read is not there
 	parts, ours := dialect.ReadMark(r.Key, markCheckout, q.Get("SessionID"))
-	v := &visit{ours: ours && len(parts) == 4, self: checkoutPath + "?" + r.Query}
+	v := &visit{ours: ours && (len(parts) == 4 || len(parts) == 5), self: checkoutPath + "?" + r.Query}
 	if v.ours {
-		v.merchant, v.order, v.method, v.currency = remit.MerchantID(parts[0]), parts[1], parts[2], money.Currency(parts[3])
+		v.merchant, v.order, v.method, v.currency, v.kyc = remit.MerchantID(parts[0]), parts[1], parts[2], money.Currency(parts[3]), len(parts) == 5
 	}
 	if r.Method == http.MethodPost {
 		v.form, _ = url.ParseQuery(string(r.Body))
@@ -138,7 +144,16 @@ func (v *visit) Decode() (dialect.Operation, error) {
 	}
 	account, ok := demoAccounts[v.form.Get("choice")]
 	bank, known := demoBanks[v.form.Get("choice")]
+	abort, strange := demoStrangers[v.form.Get("choice")]
 	switch {
+	case v.method == methodDeposit && v.kyc && strange:
+		op.Move = &dialect.Move{MovePayment: remit.MovePayment{Name: name, To: remit.PaymentFailed, Amend: whileOpened(details{Abort: abort})}}
+	case v.method == methodDeposit && v.kyc && known && bank.leads != remit.PaymentFailed:
+		// It goes on when the merchant has answered who pays. (D32)
+		account = demoAccounts[demoPayer]
+		chosen := account.details()
+		chosen.Leads = string(bank.leads)
+		op.Move = &dialect.Move{Payer: account.party(), MovePayment: remit.MovePayment{Name: name, Amount: amount, Amend: whileOpened(chosen)}}
 	case v.method == methodDeposit && known:
 		account = demoAccounts[demoPayer]
 		op.Move = &dialect.Move{Payer: account.party(), MovePayment: remit.MovePayment{
@@ -176,7 +191,7 @@ func (v *visit) amount() (money.Amount, error) {
 func whileOpened(chosen details) func(remit.Payment) (string, *remit.Error) {
 	return func(p remit.Payment) (string, *remit.Error) {
 		d := detailsOf(p.Details)
-		if p.State != remit.PaymentOpened {
+		if p.State != remit.PaymentOpened || d.Leads != "" {
 			return "", remit.Errorf(remit.Conflict, remit.ReasonTerminal, "this order is done already")
 		}
 		if chosen == (details{}) {
@@ -186,6 +201,7 @@ func whileOpened(chosen details) func(remit.Payment) (string, *remit.Error) {
 			return "", err
 		}
 		d.House, d.Bank, d.Descriptor = chosen.House, chosen.Bank, chosen.Descriptor
+		d.Leads, d.Abort = chosen.Leads, chosen.Abort
 		if d.Mandate != "" {
 			d.Mandate = "1"
 		}
@@ -212,7 +228,7 @@ func (v *visit) Encode(_ dialect.Signer, r remit.Result, err error) dialect.Resp
 		return v.stopped(err)
 	}
 	d := detailsOf(r.Payment.Details)
-	if v.form == nil && r.Payment.State == remit.PaymentOpened {
+	if v.form == nil && r.Payment.State == remit.PaymentOpened && d.Leads == "" {
 		return v.ask(*r.Payment, d).Answer(http.StatusOK, originOf(d.Success), originOf(d.Fail))
 	}
 	to := d.Success
@@ -231,7 +247,7 @@ func (v *visit) Encode(_ dialect.Signer, r remit.Result, err error) dialect.Resp
 
 // outcomes is what a page says of an order on which somebody has acted.
 var outcomes = map[remit.PaymentState]string{
-	remit.PaymentAuthorized: "Your order has been passed on.", remit.PaymentFunded: "Your payment has been made.",
+	remit.PaymentOpened: "The shop is being asked.", remit.PaymentAuthorized: "Your order has been passed on.", remit.PaymentFunded: "Your payment has been made.",
 	remit.PaymentFailed: "Your bank has refused the payment.", remit.PaymentCanceled: "The order was given up.",
 	remit.PaymentReversed: "The payment was taken back.",
 }
@@ -243,6 +259,10 @@ func (v *visit) ask(p remit.Payment, d details) page.Page {
 	switch v.method {
 	case methodDeposit:
 		form.Title, form.Choose, form.Choices, say = "Pay from your bank", "Banks of this sandbox", bankChoices, "Pay"
+		if v.kyc {
+			form.Choices = slices.Concat(bankChoices, strangerChoices)
+			form.Facts = append(form.Facts, page.Fact{Name: "Identity", Text: "Your bank tells the shop who you are."})
+		}
 	case methodWithdraw:
 		form.Title, say = "Withdraw to your account", "Withdraw"
 	default:

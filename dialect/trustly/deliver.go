@@ -70,6 +70,8 @@ func believed(n remit.Notice, r dialect.Reply, who dialect.Caller) error {
 	switch status := data.get("status").text; {
 	case status == "OK":
 		return nil
+	case n.Kind == noticeKYC && (status == statusContinue || status == statusFinish):
+		return nil // what it asks is Heard's matter
 	case status == "FAILED" && n.Kind == noticeDebit:
 		return nil // it is the merchant's answer: do not pay out
 	case status == "FAILED":
@@ -77,6 +79,13 @@ func believed(n remit.Notice, r dialect.Reply, who dialect.Caller) error {
 	}
 	return errors.New("the reply's status is not known")
 }
+
+// What a merchant answers to kyc: the deposit goes on, or ends.
+// docs/spec/trustly-eu.md#54-response-the-merchant-must-give.
+const (
+	statusContinue = "CONTINUE"
+	statusFinish   = "FINISH"
+)
 
 // without is the object without one of its members: three clients add a
 // message to FAILED after they have signed.
@@ -125,7 +134,11 @@ func (Dialect) Receive(r dialect.Request, c dialect.Credentials, server crypto.P
 	if err != nil {
 		return refuseNotice(err.Error())
 	}
-	data := value{kind: object, members: []member{{"status", str("OK")}}}
+	status := "OK"
+	if method == noticeKYC {
+		status = statusContinue
+	}
+	data := value{kind: object, members: []member{{"status", str(status)}}}
 	signature, err := plain.sign(key, message(method, uuid, data, bytewise))
 	if err != nil {
 		return refuseNotice(err.Error())

@@ -21,6 +21,21 @@ var bankChoices = []page.Choice{
 	{Value: "poor", Label: "Poor Bank", Hint: "refuses"},
 }
 
+// demoStrangers are payers of whom a bank cannot say what a merchant wants to
+// know, by what it says instead. docs/spec/trustly-eu.md#53-types.
+var demoStrangers = map[string]string{"young": "underage", "stranger": "unverified"}
+
+var strangerChoices = []page.Choice{
+	{Value: "young", Label: "Demo Bank, a payer who is under age"},
+	{Value: "stranger", Label: "Demo Bank, a payer whom it cannot identify"},
+}
+
+// demoPerson is who pays in a sandbox: nobody.
+var demoPerson = value{kind: object, members: []member{
+	{"personid", str("FIN010190-900A")}, {"firstname", str("Demo")}, {"lastname", str("Payer")}, {"dob", str("1990-01-01")},
+	{"street", str("Mannerheimintie 1")}, {"zipcode", str("00100")}, {"city", str("Helsinki")}, {"country", str("FI")},
+}}
+
 // demoAccounts are those that a person has in a sandbox: the examples of the
 // ISO 13616 register, and of the documents.
 var demoAccounts = map[string]bankAccount{

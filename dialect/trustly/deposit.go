@@ -38,6 +38,9 @@ func decodeDeposit(c *call) dialect.Operation {
 		h.attributes.refuse(reasonAttribute, "an amount and a suggestion exclude each other")
 	}
 	h.attributes.person("RecipientInformation")
+	if h.attributes.text("RequestKYC") == "1" {
+		h.details.KYC = "1"
+	}
 	f.at(remit.AfterLookup, h.attributes.err)
 	return c.order(h, money.Amount{Minor: amount.Minor, Currency: cmp.Or(currency, currencyDefault)}, f)
 }

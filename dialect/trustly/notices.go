@@ -17,6 +17,7 @@ const (
 	noticeAccount            = "account"
 	noticePayoutConfirmation = "payoutconfirmation"
 	noticePayoutFailed       = "payoutfailed"
+	noticeKYC                = "kyc"
 )
 
 // configDepositAccount is a merchant's setting: "on" has it told of the payer's
@@ -103,6 +104,10 @@ func paymentKinds(o dialect.Occurrence) []string {
 		return nil
 	}
 	switch remit.PaymentState(o.Event.Kind) {
+	case remit.KindAmended:
+		if detailsOf(o.Payment.Details).Leads != "" {
+			return []string{noticeKYC}
+		}
 	case remit.PaymentAuthorized:
 		switch {
 		case asked == methodDeposit && o.Merchant.Settings.Config[configDepositAccount] == "on":
@@ -117,6 +122,9 @@ func paymentKinds(o dialect.Occurrence) []string {
 	case remit.PaymentReversed:
 		return []string{noticeDebit}
 	case remit.PaymentFailed, remit.PaymentCanceled:
+		if detailsOf(o.Payment.Details).Abort != "" {
+			return []string{noticeKYC, noticeCancel}
+		}
 		return []string{noticeCancel}
 	}
 	return nil
@@ -182,6 +190,9 @@ var bankErrors = map[remit.Reason]string{
 // since two clients verify over the members that they expect, and no other.
 // docs/spec/trustly-eu.md#8-traps N1, N2.
 func (t told) notice(kind string, o dialect.Occurrence) remit.Notice {
+	if kind == noticeKYC {
+		return t.identity(o)
+	}
 	var data []member
 	if kind != noticeCancel && kind != noticeAccount {
 		data = append(data, member{"amount", str(t.amount)}, member{"currency", str(t.cur)})
@@ -207,6 +218,23 @@ func (t told) notice(kind string, o dialect.Occurrence) remit.Notice {
 		{"uuid", str(o.UUID())}, {"data", value{kind: object, members: data}},
 	}}
 	return remit.Notice{Kind: kind, URL: t.url, Content: string(appendJSON(nil, content)), KeyVersion: o.KeyVersion}
+}
+
+// identity tells who pays, or that nobody can say. What its deposit then comes
+// to is kept beside what is told. docs/spec/trustly-eu.md#53-types.
+func (t told) identity(o dialect.Occurrence) remit.Notice {
+	data := []member{
+		{"orderid", str(t.order)}, {"messageid", str(t.message)}, {"kycentityid", str(o.UUID())}, {"notificationid", str(o.Number())},
+	}
+	if t.details.Abort != "" {
+		data = append(data, member{"abort", str("1")}, member{"abortmessage", str(t.details.Abort)})
+	} else {
+		data = append(data, member{"attributes", demoPerson})
+	}
+	content := value{kind: object, members: []member{
+		{"uuid", str(o.UUID())}, {"data", value{kind: object, members: data}}, {"leads", str(t.details.Leads)},
+	}}
+	return remit.Notice{Kind: noticeKYC, URL: t.url, Content: string(appendJSON(nil, content)), KeyVersion: o.KeyVersion}
 }
 
 func stamp(o dialect.Occurrence) member {

@@ -118,7 +118,11 @@ const configWithdrawals = Name + ".withdrawals"
 // Heard is what the merchant's answer to a debit asks: FAILED, that nothing is
 // paid out. docs/spec/trustly-eu.md#55-retry-duplicates-order.
 func (Dialect) Heard(n remit.Notice, r dialect.Reply, who dialect.Caller) dialect.Operation {
-	if n.Kind != noticeDebit {
+	switch n.Kind {
+	case noticeKYC:
+		return identified(n, r)
+	case noticeDebit:
+	default:
 		return dialect.Operation{}
 	}
 	frozen, _ := parse([]byte(n.Content)) // it was acknowledged, so it can be read
@@ -132,6 +136,29 @@ func (Dialect) Heard(n remit.Notice, r dialect.Reply, who dialect.Caller) dialec
 		return dialect.Operation{Proceed: &dialect.Proceed{Proceed: remit.Proceed{Disbursed: order, Judge: isWithdrawal}}}
 	}
 	return dialect.Operation{}
+}
+
+// identified is what the merchant's answer to kyc asks: FINISH, that the deposit
+// ends; any other, that it goes on to where the payer's bank takes it. (D32)
+func identified(n remit.Notice, r dialect.Reply) dialect.Operation {
+	frozen, _ := parse([]byte(n.Content)) // it was acknowledged, so it can be read
+	reply, _ := parse(r.Body)
+	to := remit.PaymentState(frozen.get("leads").text)
+	if to == "" {
+		return dialect.Operation{} // nobody could say who it is, and it has ended
+	}
+	if reply.get("result").get("data").get("status").text == statusFinish {
+		to = remit.PaymentCanceled
+	}
+	asked := func(p remit.Payment) (string, *remit.Error) {
+		if p.State != remit.PaymentOpened {
+			return "", remit.Errorf(remit.Conflict, remit.ReasonTerminal, "the deposit is over already")
+		}
+		return p.Details, nil
+	}
+	return dialect.Operation{Move: &dialect.Move{MovePayment: remit.MovePayment{
+		Name: remit.Name{Text: frozen.get("data").get("orderid").text}, To: to, Amend: asked,
+	}}}
 }
 
 var _ dialect.Listener = Dialect{}
