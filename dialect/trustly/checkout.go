@@ -147,7 +147,7 @@ func (v *visit) Decode() (dialect.Operation, error) {
 	abort, strange := demoStrangers[v.form.Get("choice")]
 	switch {
 	case v.method == methodDeposit && v.kyc && strange:
-		op.Move = &dialect.Move{MovePayment: remit.MovePayment{Name: name, To: remit.PaymentFailed, Amend: whileOpened(details{Abort: abort})}}
+		op.Move = &dialect.Move{MovePayment: remit.MovePayment{Name: name, To: remit.PaymentFailed, Amount: amount, Amend: whileOpened(details{Abort: abort})}}
 	case v.method == methodDeposit && v.kyc && known && bank.leads != remit.PaymentFailed:
 		// It goes on when the merchant has answered who pays. (D32)
 		account = demoAccounts[demoPayer]
