@@ -54,7 +54,7 @@ func pages(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := stockRequests(n, s); err != nil {
+	if err := stockRequests(ctx, n, s); err != nil {
 		return "", err
 	}
 	c := console.New(console.Options{Node: n, Real: time.Now, Operator: "operator:bench"})

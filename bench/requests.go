@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -20,7 +21,7 @@ const consoleRequests = 100_000
 func trace(i int) string { return fmt.Sprintf("%016x", i) }
 
 // stockRequests has the request log keep what asked for the refunds.
-func stockRequests(n *node.Node, s store.Store) error {
+func stockRequests(ctx context.Context, n *node.Node, s store.Store) error {
 	l := requestlog.New(requestlog.Options{Store: s, Vault: n.Vault, Dialects: n.Dialects, Real: time.Now, Log: slog.New(slog.DiscardHandler)})
 	first := time.Now().Add(-consoleSpread).UTC().Truncate(time.Microsecond)
 	header := http.Header{"Content-Type": {"application/json"}}
@@ -38,7 +39,7 @@ func stockRequests(n *node.Node, s store.Store) error {
 			Method: http.MethodPost, Path: "/api/1", Header: header, Body: body, Trace: trace(i), At: first.Add(consoleSpread / consoleRequests * time.Duration(i)),
 		}})
 		if i%consoleBatch == 0 {
-			l.Flush()
+			l.Flush(ctx)
 		}
 	}
 	l.Close()

@@ -159,7 +159,7 @@ func (n *Node) banks(ctx context.Context) (lines int, err error) {
 func (n *Node) Settle(ctx context.Context) (ran int, err error) {
 	n.settling.Lock()
 	defer n.settling.Unlock()
-	n.Requests.Flush()
+	n.Requests.Flush(ctx)
 	for range settleRoundsMax {
 		done, err := n.banks(ctx)
 		if err != nil {

@@ -27,6 +27,7 @@ const (
 	queueBytesMax = 16 << 20 // of bodies
 	batchMax      = 256
 	writeTimeout  = 10 * time.Second
+	closeTimeout  = 5 * time.Second // for all that waits when the log is closed
 	// pause is from one batch to the next: on SQLite each is a commit that
 	// others wait for. Most that a kill can lose came in this time.
 	pause = 100 * time.Millisecond
@@ -72,10 +73,14 @@ type Log struct {
 	closing chan struct{}
 	done    chan struct{}
 	full    atomic.Int64
-	failed  atomic.Int64
 	limited atomic.Int64
 
+	until  context.Context // of the store's work; it ends when Close has waited enough
+	giveUp context.CancelFunc
+
 	mu         sync.Mutex
+	waiting    int64                    // added, and neither kept nor lost
+	failed     int64                    // that the store did not take
 	hour       int64                    // since 1970, of real time
 	unverified map[remit.MerchantID]int // in this hour
 }
@@ -86,6 +91,7 @@ func New(o Options) *Log {
 		o: o, maskers: map[string]*Masker{}, queue: make(chan Record, queueMax), flushes: make(chan chan struct{}),
 		closing: make(chan struct{}), done: make(chan struct{}), unverified: map[remit.MerchantID]int{},
 	}
+	l.until, l.giveUp = context.WithCancel(context.Background())
 	for name, d := range o.Dialects {
 		l.maskers[name] = NewMasker(d.Private())
 	}
@@ -105,12 +111,21 @@ func (l *Log) Add(r Record) {
 		l.full.Add(1)
 		return
 	}
+	l.count(1)
 	select {
 	case l.queue <- r:
 	default:
+		l.count(-1)
 		l.bytes.Add(-size)
 		l.full.Add(1)
 	}
+}
+
+// count counts requests that wait.
+func (l *Log) count(n int64) {
+	l.mu.Lock()
+	l.waiting += n
+	l.mu.Unlock()
 }
 
 // mayKeep counts a request that was not verified.
@@ -141,29 +156,57 @@ func (l *Log) Lost() Lost {
 	if l == nil {
 		return Lost{}
 	}
-	return Lost{l.full.Load(), l.failed.Load(), l.limited.Load()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Lost{l.full.Load(), l.failed, l.limited.Load()}
 }
 
-// Flush returns once all that was added before is written, or counted as lost.
-func (l *Log) Flush() {
+// Flush returns once all that was added before is written, or counted as
+// lost, or ctx ends.
+func (l *Log) Flush(ctx context.Context) {
 	if l == nil {
 		return
 	}
 	written := make(chan struct{})
 	select {
 	case l.flushes <- written:
-		<-written
 	case <-l.done:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-written:
+	case <-ctx.Done():
 	}
 }
 
-// Close writes what waits, and ends the log. Nothing is added any more.
+// Close writes what waits, and ends the log. Nothing is added any more. What
+// the store has not taken within closeTimeout is counted as lost.
 func (l *Log) Close() {
 	if l == nil {
 		return
 	}
 	close(l.closing)
-	<-l.done
+	enough := time.NewTimer(closeTimeout)
+	defer enough.Stop()
+	select {
+	case <-l.done:
+		l.giveUp()
+	case <-enough.C:
+		l.abandon()
+	}
+}
+
+// abandon counts all that waits as lost, and lets the writer go.
+func (l *Log) abandon() {
+	l.mu.Lock()
+	l.giveUp()
+	lost := l.waiting
+	l.failed += lost
+	l.waiting = 0
+	l.mu.Unlock()
+	l.o.Log.Warn("requests are lost to the request log: at the end its store took too long", "requests", lost, "waited", closeTimeout)
 }
 
 // run writes a batch whenever the pause after the last one is over and there
@@ -201,7 +244,7 @@ func (l *Log) run() {
 
 // drain writes all that waits.
 func (l *Log) drain(batch []store.Request) {
-	for {
+	for l.until.Err() == nil {
 		select {
 		case r := <-l.queue:
 			batch = l.write(append(batch[:0], l.row(r)))
@@ -222,13 +265,27 @@ fill:
 			break fill
 		}
 	}
-	ctx, stop := context.WithTimeout(context.Background(), writeTimeout)
+	ctx, stop := context.WithTimeout(l.until, writeTimeout)
 	defer stop()
-	if err := l.o.Store.AddRequests(ctx, batch); err != nil {
-		l.failed.Add(int64(len(batch)))
+	err := l.o.Store.AddRequests(ctx, batch)
+	if l.wrote(int64(len(batch)), err) && err != nil {
 		l.o.Log.Warn("requests could not be kept in the request log", "requests", len(batch), "error", err)
 	}
 	return batch
+}
+
+// wrote counts what the store has taken, or has not. False if Close did before.
+func (l *Log) wrote(requests int64, err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.until.Err() != nil {
+		return false
+	}
+	l.waiting -= requests
+	if err != nil {
+		l.failed += requests
+	}
+	return true
 }
 
 // tell warns of requests that were lost without a line of their own.

@@ -1,14 +1,17 @@
 package requestlog_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -54,7 +57,7 @@ type fake struct{ dialect.Dialect }
 func (fake) Private() dialect.Private { return private }
 
 // begin starts a log on a shelf. Its gate is open.
-func begin(t *testing.T, s *shelf, real func() time.Time) (*requestlog.Log, *vault.Vault) {
+func begin(t *testing.T, s *shelf, real func() time.Time, told ...io.Writer) (*requestlog.Log, *vault.Vault) {
 	t.Helper()
 	v, err := vault.New(make([]byte, vault.MasterKeyBytes), rand.Reader)
 	if err != nil {
@@ -65,7 +68,7 @@ func begin(t *testing.T, s *shelf, real func() time.Time) (*requestlog.Log, *vau
 		close(s.gate)
 	}
 	return requestlog.New(requestlog.Options{
-		Store: s, Vault: v, Dialects: map[string]dialect.Dialect{"fake": fake{}}, Real: real, Log: slog.New(slog.DiscardHandler),
+		Store: s, Vault: v, Dialects: map[string]dialect.Dialect{"fake": fake{}}, Real: real, Log: slog.New(slog.NewTextHandler(io.MultiWriter(told...), nil)),
 	}), v
 }
 
@@ -84,7 +87,7 @@ func TestARequestIsKeptSealedAndOpensForItsMerchantOnly(t *testing.T) {
 	l, v := begin(t, s, time.Now)
 	defer l.Close()
 	l.Add(record("acme", 1, true))
-	l.Flush()
+	l.Flush(t.Context())
 	got := s.all()
 	if len(got) != 1 || got[0].ID != fmt.Sprintf("%016d", 1) || got[0].Named != "a·· •••0785" || !strings.Contains(got[0].Detail, "… (cut here: 300") {
 		t.Fatalf("kept %+v", got)
@@ -166,6 +169,37 @@ func TestAStoreThatFailsLosesABatch(t *testing.T) {
 	}
 }
 
+// TestAStoreThatHangsDoesNotHoldUpTheEnd closes a log whose store never answers,
+// as a store may that does not look at its context: within seconds, by a clock that
+// only the test's goroutines move, the log is closed. What was lost is counted once,
+// and told, and a Flush that waits returns with its context.
+func TestAStoreThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const asked = 300
+		s, told := &shelf{gate: make(chan struct{})}, &bytes.Buffer{}
+		l, _ := begin(t, s, time.Now, told)
+		for i := range asked {
+			l.Add(record("acme", i, true))
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		l.Flush(ctx)
+		began := time.Now()
+		l.Close()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if lines := told.String(); !strings.Contains(lines, "requests=300") {
+			t.Errorf("it told %q", lines)
+		}
+		close(s.gate)
+		synctest.Wait()
+		if lost, kept := l.Lost(), len(s.all()); lost.Failed != asked || kept >= asked {
+			t.Errorf("lost %+v; the store took %d at last", lost, kept)
+		}
+	})
+}
+
 // TestStrangersCannotFillTheLog asks in a merchant's name, without a proof:
 // some are kept each hour, another merchant's are too, and the merchant's own
 // always.
@@ -191,7 +225,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 func TestNoLogKeepsNothing(t *testing.T) {
 	var l *requestlog.Log
 	l.Add(record("acme", 1, true))
-	l.Flush()
+	l.Flush(t.Context())
 	if l.Lost() != (requestlog.Lost{}) {
 		t.Error("it lost what it does not keep")
 	}

@@ -139,14 +139,21 @@ func (d *driver) Migrator() (*sql.DB, goose.Dialect, []goose.ProviderOption, err
 	return d.db, goose.DialectSQLite3, nil, nil
 }
 
+// Close waits for the transactions that run.
 func (d *driver) Close() error {
 	var errs []error
-	for _, s := range d.all {
+	for range d.all {
+		var s *session
+		select {
+		case s = <-d.writers:
+		case s = <-d.readers:
+		}
 		for _, st := range s.stmts {
 			errs = append(errs, st.Close())
 		}
 		errs = append(errs, s.conn.Close())
 	}
+	d.all = nil
 	return errors.Join(append(errs, d.db.Close())...)
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"remit/store"
 	"remit/store/relational"
@@ -85,5 +87,36 @@ func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
 		}
+	}
+}
+
+// TestClosingWaitsForWhatIsBeingWritten closes the file while a transaction is
+// in the middle of its statements: as at the end of a process whose request log did
+// not wait for it any more. The transaction is finished before the connection goes.
+func TestClosingWaitsForWhatIsBeingWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "remit.db")
+	open(t, path, relational.Options{})
+	d, err := sqlite.Driver(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := d.Write()
+	if err := tx.Run(t.Context(), []relational.Statement{{Text: "SELECT 1", Row: func(relational.Row) error { return nil }}}); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error)
+	go func() { closed <- d.Close() }()
+	for i := range 100 { // each a statement that the connection learns while it is being closed
+		time.Sleep(time.Millisecond / 2)
+		if err := tx.Run(t.Context(), []relational.Statement{{Text: fmt.Sprintf("SELECT %d", i), Row: func(relational.Row) error { return nil }}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	tx.Close()
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
