@@ -11,9 +11,13 @@ import (
 	"crypto/sha512"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,7 +61,7 @@ const aboutCPU = "CPU time is each one's, of all cores. What other work on the m
 // trueLayerOverHTTP measures signed refunds through the server, against what
 // verifying alone can do on all cores: our own, and the standard library's.
 func trueLayerOverHTTP(ctx context.Context, o options) (string, error) {
-	var standard, ours, accepted seen
+	var standard, ours, ceiling, accepted seen
 	for round := range o.rounds {
 		if err := standard.add(verifying(ctx, o.seconds, nil)); err != nil {
 			return "", err
@@ -66,6 +70,9 @@ func trueLayerOverHTTP(ctx context.Context, o options) (string, error) {
 			return "", err
 		}
 		n := int(2 * standard.rate[round] * o.seconds.Seconds())
+		if err := ceiling.add(verifyingOverHTTP(ctx, 4*n)); err != nil {
+			return "", err
+		}
 		if err := accepted.add(signedRefunds(ctx, o, speaksTrueLayer, fmt.Sprint("truelayer-", round), n, false)); err != nil {
 			return "", err
 		}
@@ -76,9 +83,10 @@ SQLite; %d callers on the same machine. %s
 
 | row | a second | of crypto/ecdsa | of ours | CPU, µs | the load's, µs | by CPU: of crypto/ecdsa | of ours |
 |---|---|---|---|---|---|---|---|
-%s%s%s`, callers, aboutCPU,
+%s%s%s%s`, callers, aboutCPU,
 		standard.row("P-521 verify, crypto/ecdsa, bare, all cores", standard, ours),
 		ours.row("P-521 verify, ours, bare, all cores", standard, ours),
+		ceiling.row("net/http that verifies one, ours, and answers: no more than that", standard, ours),
 		accepted.row("accepted: answer on the wire", standard, ours)), nil
 }
 
@@ -162,6 +170,47 @@ func verifying(ctx context.Context, d time.Duration, v *p521.Verifier) (figure, 
 	}
 	n.Store(0)
 	return during(ctx, d, runtime.GOMAXPROCS(0), verify, &n)
+}
+
+// verifyingOverHTTP is what n requests cost that a plain net/http server
+// verifies and answers, and of which it keeps nothing: no refund can cost less.
+// The server is in the load's process, so its CPU time is that of both.
+func verifyingOverHTTP(ctx context.Context, n int) (figure, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	if err != nil {
+		return figure{}, err
+	}
+	body := []byte(`{"amount_in_minor":1,"reference":"A"}`)
+	sum := sha512.Sum512(body)
+	signature, err := signP521(key, sum[:])
+	if err != nil {
+		return figure{}, err
+	}
+	v := p521.New()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, err := io.ReadAll(r.Body)
+		sum := sha512.Sum512(got)
+		if err != nil || !v.Verify(&key.PublicKey, sum[:], signature) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"id":"dfb531ca-8e25-4753-bc23-0c7eeb8d4f29"}`)
+	}))
+	defer s.Close()
+	send := func(n int) error {
+		return ask(ctx, s.Listener.Addr().String(), slices.Repeat([][]byte{post("/", "", body)}, n), speaksTrueLayer.accepted)
+	}
+	if err := send(verifiedBefore); err != nil {
+		return figure{}, err
+	}
+	before, err1 := used(os.Getpid())
+	start := time.Now()
+	err = send(n)
+	took := time.Since(start)
+	after, err2 := used(os.Getpid())
+	return figure{rate: float64(n) / took.Seconds(), cpu: float64((after - before).Microseconds()) / float64(n)}, errors.Join(err, err1, err2)
 }
 
 // verifiedBefore is how many signatures of a key are verified before the clock

@@ -97,7 +97,7 @@ type Engine struct {
 
 	mu      sync.RWMutex
 	closing bool
-	wakes   []chan struct{}
+	wakes   []wake
 	running sync.WaitGroup
 
 	numbers    sync.Map // remit.MerchantID → vault.Numbers
@@ -206,22 +206,32 @@ func (e *Engine) Waiting() int {
 	return n
 }
 
-// Wake makes a channel that tells whenever work was written or done, so that
-// other work may be due.
-func (e *Engine) Wake() <-chan struct{} {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c := make(chan struct{}, 1)
-	e.wakes = append(e.wakes, c)
-	return c
+// wake is a channel of somebody who waits for work of a kind, "" of any.
+type wake struct {
+	kind remit.WorkKind
+	c    chan struct{}
 }
 
-func (e *Engine) ring() {
+// Wake makes a channel that tells whenever work of the kind was written or
+// done, so that other work of it may be due. "" is every kind.
+func (e *Engine) Wake(kind remit.WorkKind) <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := wake{kind, make(chan struct{}, 1)}
+	e.wakes = append(e.wakes, w)
+	return w.c
+}
+
+// ring tells who waits for work of one of these kinds.
+func (e *Engine) ring(kinds map[remit.WorkKind]bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	for _, c := range e.wakes {
+	for _, w := range e.wakes {
+		if !kinds[w.kind] && (w.kind != "" || len(kinds) == 0) {
+			continue
+		}
 		select {
-		case c <- struct{}{}:
+		case w.c <- struct{}{}:
 		default:
 		}
 	}

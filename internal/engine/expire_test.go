@@ -144,3 +144,48 @@ func TestThePayerOrTheTimerComesFirst(t *testing.T) {
 		w.sound(t)
 	})
 }
+
+// TestWhoWaitsIsWokenForItsKind: what is written or done of one kind wakes who
+// waits for it, or for any, and nobody else.
+func TestWhoWaitsIsWokenForItsKind(t *testing.T) {
+	eachStore(t, func(t *testing.T, s store.Store) {
+		w := newWorld(t, s)
+		wakes := map[remit.WorkKind]<-chan struct{}{}
+		for _, k := range append(slices.Clone(remit.WorkKinds), "") {
+			wakes[k] = w.Wake(k)
+		}
+		woken := func(what string, want ...remit.WorkKind) {
+			t.Helper()
+			var got []remit.WorkKind
+			deadline := time.After(10 * time.Second)
+			for _, k := range want {
+				select { // the engine tells after it has answered
+				case <-wakes[k]:
+					got = append(got, k)
+				case <-deadline:
+				}
+			}
+			for k, c := range wakes {
+				select {
+				case <-c:
+					got = append(got, k+" too")
+				default:
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q are woken, want %q", what, got, want)
+			}
+		}
+		w.merchant(t, "acme", 1_000)
+		woken("a balance")
+		w.timed(t)
+		woken("a timer is set", remit.WorkExpire, "")
+		w.advance(time.Hour)
+		must(t, w.Run(t.Context(), w.due(t, time.Now())[0]))
+		woken("a timer has run", remit.WorkExpire, "")
+		p := w.payment(t, "acme", 1_000, remit.PaymentFunded)
+		_, err := w.Do(t.Context(), w.refund("acme", p.ExternalID, 100, ""))
+		must(t, err)
+		woken("a refund", remit.WorkSend, "")
+	})
+}

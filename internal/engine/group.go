@@ -31,7 +31,7 @@ type group struct {
 	changed   []bool    // by job: something is written
 	before    map[remit.MerchantID]int64
 	settings  map[remit.MerchantID]bool
-	worked    bool
+	worked    map[remit.WorkKind]bool // of these something was written or done
 
 	merchants     map[remit.MerchantID]bool
 	accounts      map[remit.MerchantID]map[ledger.AccountID]bool
@@ -153,7 +153,7 @@ var errUnmade = errors.New("engine: a merchant was not made")
 func (g *group) start(have *store.Have) {
 	g.have, g.now, g.real = have, g.e.now(), g.e.real()
 	g.answers, g.changed = make([]*answer, len(g.jobs)), make([]bool, len(g.jobs))
-	g.before, g.settings, g.worked = map[remit.MerchantID]int64{}, map[remit.MerchantID]bool{}, false
+	g.before, g.settings, g.worked = map[remit.MerchantID]int64{}, map[remit.MerchantID]bool{}, map[remit.WorkKind]bool{}
 	g.merchants, g.accounts = map[remit.MerchantID]bool{}, map[remit.MerchantID]map[ledger.AccountID]bool{}
 	g.kept, g.payments = map[store.AnswerRef]bool{}, map[store.PaymentRef]bool{}
 	g.disbursements, g.deliveries = map[store.DisbursementRef]bool{}, map[store.WorkRef]bool{}
@@ -336,14 +336,14 @@ func (g *group) apply(j *job, c *remit.Change) error {
 		ref := store.WorkRef{Merchant: m, ID: w.ID}
 		g.have.Work[ref], g.work[ref] = w, true
 		delete(g.done, ref)
-		g.worked = true
+		g.worked[w.Kind] = true
 	}
 	for _, id := range c.Done {
 		ref := store.WorkRef{Merchant: m, ID: id}
+		g.worked[g.have.Work[ref].Kind] = true // the next of its order may be free now
 		delete(g.have.Work, ref)
 		delete(g.work, ref)
 		g.done[ref] = true
-		g.worked = true // work of the same order may be free now
 	}
 	for _, d := range c.Deliveries {
 		ref := store.WorkRef{Merchant: m, ID: d.ID}

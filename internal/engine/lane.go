@@ -232,8 +232,6 @@ func (l *lane) finish(g *group) (missed []*job) {
 		}
 		j.answer(*g.answers[i])
 	}
-	if g.worked {
-		l.e.ring()
-	}
+	l.e.ring(g.worked)
 	return missed
 }

@@ -41,7 +41,7 @@ const (
 func (n *Node) loop(kind remit.WorkKind, workers int) *outbox.Loop {
 	return &outbox.Loop{
 		Kind: kind, Workers: workers, Lease: n.cfg.Lease, Claim: n.Store.Claim, Run: n.Engine.Run,
-		Now: n.Clock.Now, Real: n.cfg.Real, NextDue: n.Store.NextDue, Wake: n.Engine.Wake(), Report: n.report,
+		Now: n.Clock.Now, Real: n.cfg.Real, NextDue: n.Store.NextDue, Wake: n.Engine.Wake(kind), Report: n.report,
 	}
 }
 
@@ -123,7 +123,7 @@ func (n *Node) forgetRequests(ctx context.Context) error {
 // settleOn settles whenever there is something new, or something may have
 // fallen due.
 func (n *Node) settleOn(ctx context.Context) {
-	wake := n.Engine.Wake()
+	wake := n.Engine.Wake("")
 	t := time.NewTicker(bankEvery)
 	defer t.Stop()
 	for {

@@ -17,9 +17,21 @@ const free = `w.kind = $3 AND w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e
 	AND e.order_key = w.order_key AND e.kind = w.kind AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)))`
 
 // firstDue looks, merchant by merchant and without a lock, for the first
-// piece that is free and due. -1 is none.
-const firstDue = `SELECT m.merchant_id, COALESCE((SELECT w.due FROM work w
-	WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ` ORDER BY w.due LIMIT 1), -1) FROM merchants m`
+// piece that is free and due. -1 is none. It goes from one merchant that has
+// work of the kind to the next, along the index: those that have none, most of
+// many, cost nothing.
+const (
+	firstDue = `WITH RECURSIVE m(merchant_id) AS (
+	SELECT MIN(merchant_id) FROM work WHERE kind = $3
+	UNION ALL SELECT (SELECT MIN(n.merchant_id) FROM work n WHERE n.kind = $3 AND n.merchant_id > m.merchant_id) FROM m WHERE m.merchant_id IS NOT NULL
+	) ` + firstOf + ` FROM m WHERE m.merchant_id IS NOT NULL`
+	// firstDueEverywhere asks every merchant: a distributed PostgreSQL cannot
+	// go along an index that lies in many places.
+	firstDueEverywhere = firstOf + ` FROM merchants m`
+
+	firstOf = `SELECT m.merchant_id, COALESCE((SELECT w.due FROM work w
+	WHERE w.merchant_id = m.merchant_id AND w.due <= $1 AND ` + free + ` ORDER BY w.due LIMIT 1), -1)`
+)
 
 // claimable are one merchant's pieces to lease.
 var claimable = `SELECT ` + prefixed("w.", workColumns) + ` FROM work w WHERE w.due <= $1 AND ` + free + `
@@ -92,9 +104,13 @@ func (s *Store) due(ctx context.Context, now, real int64, kind remit.WorkKind) (
 	if kind == "" {
 		kinds = remit.WorkKinds
 	}
+	text := firstDue
+	if s.byMerchant {
+		text = firstDueEverywhere
+	}
 	var st []Statement
 	for _, k := range kinds {
-		st = append(st, Statement{Text: firstDue, Args: []any{now, real, string(k)}, Row: func(r Row) error {
+		st = append(st, Statement{Text: text, Args: []any{now, real, string(k)}, Row: func(r Row) error {
 			d := dueAt{kind: k}
 			err := r.Scan((*string)(&d.merchant), &d.due)
 			if d.due >= 0 {

@@ -166,6 +166,36 @@ func TestASearchAmongAllMerchantsUsesTheSameIndexes(t *testing.T) {
 	}
 }
 
+// TestClaimsPassOverIdleMerchants: what a claim costs depends on the merchants
+// that have work, not on how many there are.
+func TestClaimsPassOverIdleMerchants(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "plan.db")
+	open(t, path, relational.Options{})
+	d, err := sqlite.Driver(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []relational.Statement
+	s := relational.New(noted{d, &read}, relational.Options{})
+	defer s.Close()
+	now := time.Now()
+	if _, err := s.Claim(ctx, store.Claim{Now: now, Real: now, Lease: now, Max: 9, Kind: remit.WorkSend}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.NextDue(ctx, remit.WorkSend, now); err != nil {
+		t.Fatal(err)
+	}
+	plan := explain(ctx, t, d, read)
+	for line := range strings.Lines(plan) {
+		if strings.Contains(line, "merchants") || (strings.Contains(line, "SCAN") && strings.TrimSpace(line) != "SCAN m" && !strings.Contains(line, "CONSTANT")) {
+			t.Errorf("a table is read whole: %s\n%s", line, plan)
+		}
+	}
+	if got := strings.Count(plan, "work_due "); got < 6 { // in each: the first, the next, their work
+		t.Errorf("work_due is used %d times:\n%s", got, plan)
+	}
+}
+
 func totals(ctx context.Context, s store.Store, f store.Flow) error {
 	_, err := s.Totals(ctx, store.TotalsFilter{Merchant: "acme", Flow: f, From: time.Unix(0, 0), To: time.Now()})
 	return err

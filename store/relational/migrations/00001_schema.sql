@@ -193,7 +193,7 @@ CREATE TABLE work (
     tries       BIGINT NOT NULL CHECK (tries >= 0),
     PRIMARY KEY (merchant_id, seq, n)
 );
-CREATE INDEX work_due ON work (merchant_id, kind, due);
+CREATE INDEX work_due ON work (kind, merchant_id, due);
 CREATE INDEX work_order ON work (merchant_id, order_key);
 
 CREATE TABLE deliveries (
