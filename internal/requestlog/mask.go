@@ -344,37 +344,129 @@ func ascii(text string) bool {
 	return true
 }
 
-// How long an IBAN is: two letters, two digits, and 10 to 30 letters and digits.
+// The parts of an IBAN: two letters, two digits, and 10 to 30 letters and digits.
 const (
 	ibanShortest = 14
 	ibanLongest  = 34
+	ibanCountry  = 2
+	ibanHead     = 4 // the country with the check digits
+	ibanPartsMax = 3 // separators between two characters, where people part them
 )
 
-// hideAccounts hides what looks like an IBAN, wherever it stands in a text.
+// How long the IBANs of each country are, after the registry of ISO 13616:
+// those that have no letter but the country's, and the others.
+const (
+	ibansOfDigits = "AE23AT20BA20BE16BI27CR22CZ24DE22DJ27DK18EE20EG29ES24FI18FO18GL18HR21HU28IL23IS26LT20LY25ME22MN20MR27NO15" +
+		"PL28PT25RS22SD18SE24SI19SK24SO23ST25TL23TN24VA22XK20"
+	ibansOfBoth = "AD24AL28AZ28BG22BH22BR29BY28CH21CY28DO28FK18FR27GB22GE22GI23GR27GT28HN28IE22IQ23IT27JO30KW30KZ20LB28LC32LI21LU20" +
+		"LV21MC27MD24MK19MT31MU30NI28NL18OM23PK24PS29QA29RO24RU33SA24SC31SM27SV28TR26UA29VG24YE30"
+)
+
+// hideAccounts hides what looks like an IBAN, wherever it stands in a text: a
+// word in capitals that has the shape of one, whatever its check digits are; and
+// one in any letters, parted or not, that has its country's length and right
+// check digits.
 func hideAccounts(out []byte, v string) []byte {
 	shown := 0 // what stands before it is in out
-	for i := 0; i+ibanShortest <= len(v); i++ {
-		begin := i
-		for i < len(v) && alphanumeric(v[i]) {
-			i++
+	for i := 0; i+ibanShortest <= len(v); {
+		end := i
+		for end < len(v) && alphanumeric(v[end]) {
+			end++
 		}
-		if iban(v[begin:i]) {
-			out = append(append(out, v[shown:begin]...), hidden...)
-			shown = i - lastDigits
+		last, parted := partedIBAN(v, i)
+		switch {
+		case parted > 0:
+			end = parted
+		case iban(v[i:end]):
+			last = v[end-lastDigits : end]
+		default:
+			i = end + 1
+			continue
 		}
+		out = append(append(append(out, v[shown:i]...), hidden...), last...)
+		i, shown = end, end
 	}
 	return append(out, v[shown:]...)
 }
 
+// partedIBAN reads an IBAN that begins at i: its last characters, and where it
+// ends. That is 0 if there is none.
+func partedIBAN(v string, i int) (last string, end int) {
+	number, length := make([]byte, 0, ibanLongest), ibanHead
+	for len(number) < length {
+		if len(number) > 0 {
+			i = behindParts(v, i)
+		}
+		head := len(number) < ibanHead
+		if i == len(v) || !alphanumeric(v[i]) || (head && digit(v[i]) != (len(number) >= ibanCountry)) {
+			return "", 0
+		}
+		number = append(number, v[i])
+		i++
+		if len(number) == ibanHead {
+			length = ibanLength(number)
+		}
+	}
+	if length == 0 || (i < len(v) && alphanumeric(v[i])) || !checked(number) {
+		return "", 0
+	}
+	return string(number[length-lastDigits:]), i
+}
+
+// behindParts is where a text goes on behind what people part numbers with.
+func behindParts(v string, i int) int {
+	for range ibanPartsMax {
+		r, size := utf8.DecodeRuneInString(v[i:])
+		if !unicode.In(r, unicode.White_Space, unicode.Cf, unicode.Pd) && strings.IndexRune("./_", r) < 0 {
+			break
+		}
+		i += size
+	}
+	return i
+}
+
+// ibanLength is how long an IBAN is that begins so; 0 if none does.
+func ibanLength(head []byte) int {
+	country := strings.ToUpper(string(head[:ibanCountry]))
+	for all := ibansOfDigits + ibansOfBoth; all != ""; all = all[ibanHead:] {
+		if all[:ibanCountry] == country {
+			return int(all[2]-'0')*10 + int(all[3]-'0')
+		}
+	}
+	return 0
+}
+
+// checked tells whether the check digits of an IBAN are right (ISO 7064, modulo
+// 97-10, over its letters as two digits each), and it has as many digits as
+// one has: all, or half of them, so that words are none.
+func checked(number []byte) bool {
+	rest, digits := 0, 0
+	for i := range number {
+		c := number[(i+ibanHead)%len(number)]
+		if digit(c) {
+			rest = (rest*10 + int(c-'0')) % 97
+			digits++
+		} else {
+			rest = (rest*100 + int(c|0x20-'a') + 10) % 97
+		}
+	}
+	behind := len(number) - ibanHead
+	if strings.Contains(ibansOfDigits, strings.ToUpper(string(number[:ibanCountry]))) {
+		return rest == 1 && digits == 2+behind
+	}
+	return rest == 1 && digits-2 >= (behind+1)/2
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
 func alphanumeric(c byte) bool {
-	return ('0' <= c && c <= '9') || ('A' <= c && c <= 'Z') || ('a' <= c && c <= 'z')
+	return digit(c) || ('A' <= c && c <= 'Z') || ('a' <= c && c <= 'z')
 }
 
 func iban(word string) bool {
 	if len(word) < ibanShortest || len(word) > ibanLongest {
 		return false
 	}
-	digit := func(c byte) bool { return '0' <= c && c <= '9' }
 	for i := range len(word) {
 		if c := word[i]; !digit(c) && (c < 'A' || 'Z' < c) {
 			return false
@@ -400,7 +492,12 @@ func (m *Masker) form(out []byte, text string) (_ []byte, ok bool) {
 		if i > 0 {
 			out = append(out, '&')
 		}
-		out = append(append(out, name...), '=')
+		if shown(plainName) {
+			out = append(out, name...)
+		} else {
+			out = hide(out, plainName, open)
+		}
+		out = append(out, '=')
 		k := m.kindOf(plainName)
 		if k == open && shown(plain) {
 			out = append(out, value...)

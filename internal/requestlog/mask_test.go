@@ -3,10 +3,15 @@ package requestlog_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"remit/dialect"
@@ -41,11 +46,15 @@ func TestABodyIsMasked(t *testing.T) {
 		{jsonHeader, `{"Signature":"short"}`, `{"Signature":"•••"}`},
 		{jsonHeader, `{"note":"to FI2112345600000785, please"}`, `{"note":"to •••0785, please"}`},
 		{jsonHeader, `{"note":"\u00462112345600000785 F\u00492112345600000785"}`, `{"note":"•••"}`},
-		{jsonHeader, `{"FI2112345600000785":"fi2112345600000785 a\/b"}`, `{"•••0785":"fi2112345600000785 a\/b"}`},
+		{jsonHeader, `{"FI2112345600000785":"fi2112345600000786 a\/b"}`, `{"•••0785":"fi2112345600000786 a\/b"}`},
 		{jsonHeader, "\xef\xbb\xbf[\"x\"]\n", "\xef\xbb\xbf[\"x\"]\n"},
 		{formHeader, `{"Password":"x"}`, `{"Password":"•••"}`}, // what it is counts, not what it is said to be
 		{formHeader, `a=1%26&Password=x&customer%5Bemail%5D=ann%40x.fi&b=`, `a=1%26&Password=•••&customer%5Bemail%5D=a•••&b=`},
 		{formHeader, `a.iban=FI21+1234&note=to+FI2112345600000785`, `a.iban=•••1234&note=to •••0785`},
+		{jsonHeader, `{"note":"to FI21 1234 5600 0007 85, please","a":"fi2112345600000785"}`, `{"note":"to •••0785, please","a":"•••0785"}`},
+		{jsonHeader, `{"note":"to FI21\u00a01234\n5600 0007 85"}`, `{"note":"•••"}`},
+		{formHeader, `note=to+fi21+1234+5600+0007+85.&a=b`, `note=to •••0785.&a=b`},
+		{formHeader, `FI2112345600000785=a&fi21-1234-5600-0007-85=b`, `•••0785=a&•••0785=b`},
 		{formHeader, `Password: x`, `(not shown: 11 bytes that are neither a form nor JSON)`},
 		{formHeader, `a=%zz`, `(not shown: 5 bytes that are neither a form nor JSON)`},
 		{jsonHeader, `{"Password":"x",}`, `(not shown: 17 bytes that are no JSON, from byte 17 on)`},
@@ -67,6 +76,113 @@ func TestABodyIsMasked(t *testing.T) {
 	if got := m.Body(jsonHeader, []byte(`{"Pass`), true); got != "(not shown: larger than the 6 bytes that are read)" {
 		t.Errorf("half a body became %s", got)
 	}
+}
+
+// TestAnIBANIsHiddenHoweverItIsWritten puts an IBAN of each kind into a text, as
+// people write them: nothing but its end is shown, and the text around it stays.
+func TestAnIBANIsHiddenHoweverItIsWritten(t *testing.T) {
+	m := requestlog.NewMasker(private)
+	for _, iban := range []string{
+		"FI2112345600000785", "DE89370400440532013000", "NL91ABNA0417164300", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NO9386011117947",
+		"MT84MALT011000012345MTLCAST001S", "CH9300762011623852957", "IT60X0542811101000000123456", "LC55HEMM000100010012001200023015", "SE4550000000058398257466",
+	} {
+		last := iban[len(iban)-4:]
+		for _, written := range []string{
+			iban, strings.ToLower(iban), grouped(iban, 4, " "), strings.ToLower(grouped(iban, 4, " ")), grouped(iban, 4, "-"), grouped(iban, 4, "\u00a0"), grouped(iban, 4, "\u202f"),
+			grouped(iban, 2, " "), grouped(iban, 1, " "), grouped(iban, 5, " – "), grouped(iban, 4, "."), grouped(iban, 4, "\n"), grouped(iban, 4, "\u200b"),
+			iban[:1] + strings.ToLower(iban[1:]),
+		} {
+			for _, around := range []string{"%s", "to %s, please", "IBAN:%s;", "(%s)", "für %s und 12", "12 AB34 %s", "\u00e9%s\u00e9"} {
+				text := strings.Replace(around, "%s", written, 1)
+				quoted, err := json.Marshal(map[string]string{"note": text})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var shown map[string]string
+				if err := json.Unmarshal([]byte(m.Body(jsonHeader, quoted, false)), &shown); err != nil {
+					t.Fatal(err)
+				}
+				want := strings.Replace(around, "%s", "•••"+last, 1)
+				if got := strings.Replace(shown["note"], strings.ToLower(last), last, 1); got != want && got != "•••" {
+					t.Errorf("%q is shown as %q", text, got)
+				}
+				form := m.Body(formHeader, []byte("note="+url.QueryEscape(text)), false)
+				if got := strings.Replace(form, strings.ToLower(last), last, 1); got != "note="+want {
+					t.Errorf("%q in a form is shown as %q", text, got)
+				}
+			}
+		}
+	}
+}
+
+// grouped writes a text in groups of n characters.
+func grouped(text string, n int, between string) string {
+	var parts []string
+	for ; len(text) > n; text = text[n:] {
+		parts = append(parts, text[:n])
+	}
+	return strings.Join(append(parts, text), between)
+}
+
+// TestWhatIsNoIBANIsShown masks texts that look a little like an IBAN: words,
+// order numbers, UUIDs, and account numbers whose check digits are wrong in small letters.
+func TestWhatIsNoIBANIsShown(t *testing.T) {
+	texts := []string{
+		"at 12 o clock we pay back", "is 25 percent of the amount", "no 12 refund came in yes", "it's 2026-12-01T12:10:39.123456Z", "order no 1234567890",
+		"fi21 1234 5600 0007 86", "fi2112345600000786", "fi21 1234 5600 0007 851", "xfi2112345600000785", "zz21 1234 5600 0007 85", "fi21    1234 5600 0007 85",
+		"fi21", "fi21 ", "be12-3456", "de89 3704 0044 0532 0130 0", "8bedfbd4-8181-38e1-f0be-f360171aefc6", "d0000000000000000042", "or-2026-000123456789",
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		a, b := r.Uint64(), r.Uint64()
+		texts = append(texts, fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", uint32(a), uint16(a>>32), uint16(a>>48), uint16(b), b>>16), strconv.FormatUint(a, 36), fmt.Sprint("order ", a))
+	}
+	m := requestlog.NewMasker(private)
+	for _, text := range texts {
+		quoted := `"` + text + `"`
+		if got := m.Body(jsonHeader, []byte(quoted), false); got != quoted {
+			t.Errorf("%s is shown as %s", quoted, got)
+		}
+	}
+}
+
+// FuzzNoIBANIsShown writes an IBAN among whatever comes, parted by whatever
+// people part numbers with: its digits are not shown.
+func FuzzNoIBANIsShown(f *testing.F) {
+	f.Add("to ", ", please", uint64(0), uint64(0))
+	f.Add("FI21 1234 5600 ", " 0007 85", uint64(1<<63), uint64(1))
+	f.Add("no 12 ", "é", ^uint64(0), uint64(0x5555))
+	m := requestlog.NewMasker(private)
+	f.Fuzz(func(t *testing.T, before, behind string, parts, small uint64) {
+		if !utf8.ValidString(before) || !utf8.ValidString(behind) {
+			return
+		}
+		const iban = "GB29NWBK60161331926819"
+		written := " "
+		for i, c := range iban {
+			if parts>>(2*i)&3 == 3 {
+				written += []string{" ", "-", "\u00a0", "  "}[i%4]
+			}
+			if small>>i&1 == 1 {
+				c = unicode.ToLower(c)
+			}
+			written += string(c)
+		}
+		quoted, err := json.Marshal(before + written + " " + behind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := m.Body(jsonHeader, quoted, false)
+		only := strings.Map(func(r rune) rune {
+			if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+				return unicode.ToUpper(r)
+			}
+			return -1
+		}, got)
+		if strings.Contains(only, iban) && len(got) < 8<<10 && !strings.Contains(strings.ToUpper(before+behind), "NWBK") {
+			t.Errorf("%q is shown as %q", quoted, got)
+		}
+	})
 }
 
 // TestARequestIsCutAndHidden writes a request down: no header that is not on
