@@ -349,6 +349,18 @@ func newPublicKey(t *testing.T) string {
 	return string(text)
 }
 
+// Whoever opens the control API's own address is told which calls there are.
+func TestTheControlAPIListsItsCalls(t *testing.T) {
+	c := start(t)
+	for _, path := range []string{"", "/"} {
+		got, _ := at(c.do("GET", path, ""), "calls").([]any)
+		if !slices.Contains(got, any("POST /clock/advance")) {
+			t.Errorf("GET %q: got %v", path, got)
+		}
+	}
+	c.refused(http.StatusNotFound, "POST", "", "")
+}
+
 // What makes no sense is refused in the same words everywhere, and nothing
 // has changed after it: neither the books nor a merchant.
 func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
@@ -382,7 +394,7 @@ func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
 		}
 	}
 	for _, x := range [][2]string{
-		{"GET", ""}, {"GET", "/"}, {"GET", "//clock"}, {"GET", "/merchants/../clock"}, {"GET", "/nothing"}, {"GET", "/payments"}, {"PUT", "/clock"}, {"GET", "/merchants/initech"}, {"POST", "/merchants/initech"}, {"DELETE", "/disbursements"},
+		{"GET", "//clock"}, {"GET", "/merchants/../clock"}, {"GET", "/nothing"}, {"GET", "/payments"}, {"PUT", "/clock"}, {"GET", "/merchants/initech"}, {"POST", "/merchants/initech"}, {"DELETE", "/disbursements"},
 	} {
 		c.refused(http.StatusNotFound, x[0], x[1], "")
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,8 +61,7 @@ func (c *call) bare() error {
 
 // routes is the control API.
 func (s *Sandbox) routes() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, f := range map[string]func(context.Context, *call) (any, error){
+	calls := map[string]func(context.Context, *call) (any, error){
 		"POST /payments":                         s.openPayment,
 		"POST /payments/{external_id}/authorize": s.movePayment(remit.PaymentAuthorized),
 		"POST /payments/{external_id}/fund":      s.movePayment(remit.PaymentFunded),
@@ -80,14 +80,29 @@ func (s *Sandbox) routes() http.Handler {
 		"POST /merchants/{merchant}":             s.changeMerchant,
 		"GET /bank":                              s.showBank,
 		"GET /ledger/check":                      s.checkLedger,
-	} {
-		mux.Handle(pattern, s.controlled(f))
 	}
-	mux.Handle("/", s.controlled(func(_ context.Context, c *call) (any, error) {
-		return nil, remit.Errorf(remit.NotFound, "", "there is no call %s %s%s", c.Method, controlPath, c.URL.Path)
+	mux, names := http.NewServeMux(), slices.Sorted(maps.Keys(calls))
+	for _, pattern := range names {
+		mux.Handle(pattern, s.controlled(calls[pattern]))
+	}
+	mux.Handle("GET /{$}", s.controlled(func(context.Context, *call) (any, error) {
+		return map[string]any{"below": controlPath, "calls": names, "page": controlPage}, nil
 	}))
-	return http.StripPrefix(controlPath, mux)
+	mux.Handle("/", s.controlled(func(_ context.Context, c *call) (any, error) {
+		return nil, remit.Errorf(remit.NotFound, "", "there is no call %s %s%s: GET %s lists those that are there", c.Method, controlPath, c.URL.Path, controlPath)
+	}))
+	below := http.StripPrefix(controlPath, mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == controlPath {
+			r = r.Clone(r.Context())
+			r.URL.Path += "/"
+		}
+		below.ServeHTTP(w, r)
+	})
 }
+
+// controlPage explains the control API.
+const controlPage = "docs/reference/sandbox.md"
 
 // controlled answers a call in JSON. What was begun is finished, even if the
 // caller has gone; and it may take longer than a merchant would wait.

@@ -319,7 +319,7 @@ func (s *Sandbox) portrait(ctx context.Context, m remit.MerchantID) (any, error)
 	return map[string]any{
 		"merchant": m, "balances": list, "disabled": x.Disabled, "ip_allow": x.IPAllow, "functions": merged(nil, x.Functions),
 		"end_users_blocked": append([]string{}, x.EndUsersBlocked...), "switches": merged(nil, x.Switches),
-		"public_key_withdrawn": len(x.KeysWithdrawn) > 0, "shield": cmp.Or(string(x.Shield), shieldOff),
+		"config": merged(nil, x.Config), "public_key_withdrawn": len(x.KeysWithdrawn) > 0, "shield": cmp.Or(string(x.Shield), shieldOff),
 	}, nil
 }
 

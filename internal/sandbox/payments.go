@@ -35,8 +35,12 @@ func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 	o := c.object()
 	m, in := merchant(o), s.dialectOf(o)
 	head := s.head(m, "payments")
+	told, err := s.toldAt(ctx, m, in)
+	if err != nil {
+		return nil, err
+	}
 	spec := dialect.Spec{
-		Amount: amount(o), State: remit.PaymentFunded, NotificationURL: s.inboxURL(m, in), OrderReference: "order-" + head.ID,
+		Amount: amount(o), State: remit.PaymentFunded, NotificationURL: told, OrderReference: "order-" + head.ID,
 		Payer: demoPayer, More: map[string]json.RawMessage{},
 	}
 	o.text("order_reference", &spec.OrderReference)
@@ -82,12 +86,28 @@ func (s *Sandbox) staged(head remit.Head, in string, spec dialect.Spec) (p remit
 		return p, err
 	}
 	p.Head, p.Keyed.Dialect = head, in
-	bind := engine.AccountBinding(p.Merchant)
-	if p.PayerAccount, err = s.node.Vault.Seal(spec.Payer.Account, bind); err != nil {
-		return p, err
-	}
-	p.PayerName, err = s.node.Vault.Seal(spec.Payer.Name, bind)
+	p.PayerAccount, p.PayerName, err = s.sealed(p.Merchant, spec.Payer)
 	return p, err
+}
+
+// sealed is a payer as a merchant's payment keeps it.
+func (s *Sandbox) sealed(m remit.MerchantID, p dialect.Party) (account, name remit.Sealed, err error) {
+	bind := engine.AccountBinding(m)
+	if account, err = s.node.Vault.Seal(p.Account, bind); err != nil {
+		return "", "", err
+	}
+	name, err = s.node.Vault.Seal(p.Name, bind)
+	return account, name, err
+}
+
+// toldAt is the notification URL of a payment that names none: the inbox, but
+// "" where the dialect has a setting for that and the merchant has set it.
+func (s *Sandbox) toldAt(ctx context.Context, m remit.MerchantID, in string) (string, error) {
+	have, err := s.node.Store.Read(ctx, store.Wants{Merchants: []remit.MerchantID{m}})
+	if err != nil || have.Merchants[m].Settings.Config[in+".webhook_uri"] != "" {
+		return "", err
+	}
+	return s.inboxURL(m, in), nil
 }
 
 // shown is a payment as the control API answers it.
@@ -167,7 +187,14 @@ func (s *Sandbox) movePayment(to remit.PaymentState) func(context.Context, *call
 		if err != nil {
 			return nil, err
 		}
-		res, err := s.node.Engine.Do(ctx, remit.MovePayment{Head: s.head(p.Merchant, "payments/"+string(to)), Payment: p.ID, To: to})
+		move := remit.MovePayment{Head: s.head(p.Merchant, "payments/"+string(to)), Payment: p.ID, To: to}
+		if p.State == remit.PaymentOpened && p.PayerAccount == "" && to != remit.PaymentFailed {
+			// The merchant made it, and nobody has named who pays.
+			if move.PayerAccount, move.PayerName, err = s.sealed(p.Merchant, demoPayer); err != nil {
+				return nil, err
+			}
+		}
+		res, err := s.node.Engine.Do(ctx, move)
 		if err != nil {
 			return nil, err
 		}

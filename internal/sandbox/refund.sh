@@ -29,4 +29,16 @@ curl -fsS "$url" -H 'Content-Type: application/json' -d '{"method":"Refund","ver
 echo
 
 # 3. What became of it. After 15 seconds of the sandbox's clock it is settled.
-curl -fsS "$control/disbursements?external_id=$order"
+refunds=$(curl -fsS "$control/disbursements?external_id=$order")
+echo "$refunds"
+
+# 4. What to paste next.
+id=$(echo "$refunds" | sed 's/.*"items":\[{"id":"\([^"]*\)".*/\1/')
+cat <<NEXT
+
+Let the bank pay it and send it back after six days, and let these pass:
+
+  curl -s $control/disbursements/$id/outcome -d '{"outcome":"return","after":"144h","reason":"account_closed"}'
+  curl -s $control/clock/advance -d '{"by":"150h"}'
+  curl -s $control/inbox
+NEXT

@@ -223,6 +223,8 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.control.ServeHTTP(w, r)
 	case s.console != nil && below(r.URL.Path, consolePath):
 		s.console.ServeHTTP(w, r)
+	case s.console != nil && r.URL.Path == "/" && r.Method == http.MethodGet:
+		http.Redirect(w, r, consolePath, http.StatusSeeOther) // a person who was told the address alone
 	case s.home.frozen():
 		defer s.takeTurn()()
 		s.answer(w, r)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -183,6 +184,59 @@ func TestWhatTheControlAPIMakesLooksLikeAnyOther(t *testing.T) {
 	}
 	if got := b.ask(404, "GET", "/v3/mandates/"+payment, ""); at(got, "title") != "Not Found" {
 		t.Errorf("refused by %v", got)
+	}
+}
+
+// A payment that the merchant made, and that the control API says is paid, has
+// a payer to whom it can be refunded.
+func TestAPaymentThatTheControlAPIFundsCanBeRefunded(t *testing.T) {
+	b := start(t).inBritain()
+	account := at(b.at["merchant_accounts"], "EUR").(string)
+	paid := b.ask(201, "POST", "/payments", `{"amount_in_minor":5000,"currency":"EUR","user":{"name":"A"},`+
+		`"payment_method":{"type":"bank_transfer","provider_selection":{"type":"user_selected"},"beneficiary":{"type":"merchant_account","merchant_account_id":"`+account+`"}}}`)
+	payment := at(paid, "id").(string)
+	b.do("POST", "/payments/"+payment+"/fund", "")
+	b.ask(202, "POST", "/v3/payments/"+payment+"/refunds", `{"amount_in_minor":3000,"reference":"A"}`)
+	b.advance("1m")
+	b.wantState(payment, "settled")
+	b.sound()
+}
+
+// A payment that nobody's account is known of stays so when it is funded.
+func TestFundingGuessesNoPayer(t *testing.T) {
+	b := start(t).inBritain()
+	payment := at(b.do("POST", "/payments", `{"dialect":"truelayer","amount_minor":5000,"currency":"EUR","state":"authorized","attributes":{"payer":null}}`), "external_id").(string)
+	b.do("POST", "/payments/"+payment+"/fund", "")
+	b.ask(202, "POST", "/v3/payments/"+payment+"/refunds", `{"amount_in_minor":3000,"reference":"A"}`)
+	b.advance("1m")
+	if got := at(b.wantState(payment, "failed"), "reason"); got != "no_beneficiary" {
+		t.Errorf("failed for %v", got)
+	}
+}
+
+// Where the merchant has said where its webhooks go, those about payments of
+// the control API go there too.
+func TestWebhooksGoWhereTheMerchantHasThem(t *testing.T) {
+	b := start(t).inBritain()
+	got := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
+	defer receiver.Close()
+	now := b.do("POST", "/merchants/acme", fmt.Sprintf(`{"config":{"truelayer.webhook_uri":"%s/mine"}}`, receiver.URL))
+	if is := at(now, "config", "truelayer.webhook_uri"); is != receiver.URL+"/mine" {
+		t.Errorf("the setting is %v", is)
+	}
+	b.do("POST", "/payments", `{"dialect":"truelayer","amount_minor":5000,"currency":"EUR"}`)
+	b.do("POST", "/drain", "")
+	select {
+	case path := <-got:
+		if path != "/mine" {
+			t.Errorf("told at %s", path)
+		}
+	default:
+		t.Error("told nobody")
+	}
+	if told := b.told(); told != "" {
+		t.Errorf("the inbox was told %s", told)
 	}
 }
 
