@@ -217,6 +217,9 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]store
 
 // Credential finds whose a principal is.
 func (s *Store) Credential(ctx context.Context, dialect, principal string) (remit.Credential, bool, error) {
+	if !keepable(principal) {
+		return remit.Credential{}, false, nil // nobody can have it, and not every database can be asked
+	}
 	return first(all(ctx, s, scanCredential, "SELECT "+credentialColumns+" FROM credentials WHERE dialect = $1 AND principal = $2", dialect, principal))
 }
 

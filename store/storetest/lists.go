@@ -205,6 +205,10 @@ func merchantsAreMade(t *testing.T, s store.Store) {
 	if err := tryUpdate(ctx, s, made("aaa"), &store.Writes{Credentials: []remit.Credential{theirs}}); !errors.Is(err, store.ErrData) {
 		t.Errorf("another merchant took the name: %v", err)
 	}
+	for _, nobody := range []string{"a\x00b", "\xff"} { // any stranger may claim to be one that no database can look for
+		_, ok, err := s.Credential(ctx, "trustly", nobody)
+		same(t, "somebody with a name that cannot be kept", ok, err, false)
+	}
 	got, ok, err := s.Credential(ctx, "trustly", "user")
 	same(t, "credential", []any{got, ok}, err, []any{c, true})
 	_, ok, err = s.Credential(ctx, "paytrail", "user")
