@@ -21,7 +21,7 @@ type Request struct {
 	Origin string // under which we were called: https://host, without a path
 	Path   string // as it came, percent-encoded
 	Query  string
-	Header http.Header
+	Header http.Header // with the Host: a signature may be over it
 	Body   []byte
 	// TooLarge says that the body went on behind the dialect's limit, and
 	// that Body is only its beginning.

@@ -266,6 +266,9 @@ func (s *Server) read(d dialect.Dialect, w http.ResponseWriter, r *http.Request)
 	case err != nil:
 		err = &remit.Error{Code: remit.Invalid, Reason: remit.ReasonEnvelope, Detail: "the body did not come whole", Err: err}
 	}
+	if r.Host != "" {
+		r.Header.Set("Host", r.Host) // net/http takes it out
+	}
 	return dialect.Request{
 		Method: r.Method, Origin: s.origin(r), Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header, Body: body, TooLarge: tooLarge,
 		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(), Key: s.keys[d.Name()],
