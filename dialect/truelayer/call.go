@@ -134,7 +134,8 @@ func wellFormedKey(key string) bool {
 
 // keyed binds the answer to the request's Idempotency-Key. What tells requests
 // apart is the method, the path without its version, and the body's bytes; the
-// trace of the first one is kept, since its answer carries it.
+// trace of the first one is kept, since its answer carries it. Where the answer
+// has links the origin is kept behind it.
 // docs/spec/truelayer.md#10-idempotency.
 func (c *call) keyed() (remit.Keyed, []byte) {
 	k := remit.Keyed{Form: c.trace}
@@ -149,7 +150,10 @@ func (c *call) keyed() (remit.Keyed, []byte) {
 // Encode answers what was asked, or says why not.
 func (c *call) Encode(s dialect.Signer, r remit.Result, err error) dialect.Response {
 	if r.Form != "" {
-		c.trace = r.Form
+		var origin string
+		if c.trace, origin, _ = strings.Cut(r.Form, " "); origin != "" {
+			c.r.Origin = origin
+		}
 	}
 	switch {
 	case err != nil:

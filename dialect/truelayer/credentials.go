@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"remit"
 	"remit/dialect"
@@ -112,27 +113,40 @@ type jwk struct {
 }
 
 const (
-	keysListedMax = 32     // versions of our key; one that old signs nothing that is still tried
+	keysListedMax = 32     // versions of our key, the newest; one older than these signs nothing that is still tried
 	keysCacheFor  = "1800" // seconds, as the PHP library keeps them
 )
 
-// answerKeys lists all our keys: a webhook may have been signed with an older
-// one. docs/spec/truelayer.md#11-webhooks, 11.3.
+// answerKeys lists our keys up to the newest: a webhook may have been signed
+// with an older one. A list that lacks one would be kept by merchants, and is
+// not given. docs/spec/truelayer.md#11-webhooks, 11.3.
 func answerKeys(c *call, s dialect.Signer, _ remit.Result) dialect.Response {
+	newest, err := jwkOf(s, 0)
 	keys := []jwk{}
-	for n := range int64(keysListedMax) {
-		key, err := s.Key(n + 1)
-		if err != nil {
-			break
-		}
-		kid, point, err := kidOf(key.Public())
-		if err != nil {
-			return c.refuse(remit.AsError(err))
-		}
-		x, y := point[1:1+len(point)/2], point[1+len(point)/2:]
-		keys = append(keys, jwk{Kty: "EC", Use: "sig", Alg: algorithm, Kid: kid, Crv: "P-521", X: b64.EncodeToString(x), Y: b64.EncodeToString(y)})
+	for n := int64(1); err == nil && !slices.Contains(keys, newest); n++ {
+		var k jwk
+		k, err = jwkOf(s, n)
+		keys = append(keys, k)
 	}
+	if err != nil {
+		return c.refuse(remit.AsError(err))
+	}
+	keys = keys[max(0, len(keys)-keysListedMax):]
 	res := c.json(http.StatusOK, map[string]any{"keys": keys})
 	res.Header.Set("Cache-Control", "public, max-age="+keysCacheFor)
 	return res
+}
+
+// jwkOf is a version of our key, as it is listed.
+func jwkOf(s dialect.Signer, version int64) (jwk, error) {
+	key, err := s.Key(version)
+	if err != nil {
+		return jwk{}, err
+	}
+	kid, point, err := kidOf(key.Public())
+	if err != nil {
+		return jwk{}, err
+	}
+	x, y := point[1:1+len(point)/2], point[1+len(point)/2:]
+	return jwk{Kty: "EC", Use: "sig", Alg: algorithm, Kid: kid, Crv: "P-521", X: b64.EncodeToString(x), Y: b64.EncodeToString(y)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"math/rand/v2"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"remit"
 	"remit/dialect"
 	"remit/dialect/dialecttest"
+	"remit/internal/p521"
 )
 
 // recorded are all recorded sections of a name.
@@ -101,7 +103,7 @@ func TestEveryWebhookIsRecorded(t *testing.T) {
 	bodies := strings.Join(recorded(t, "notice"), "\n")
 	for _, kind := range []string{
 		"refund_executed", "refund_failed", "payout_executed", "payout_failed", "payment_authorized", "payment_executed",
-		"payment_creditable", "payment_settled", "payment_failed",
+		"payment_creditable", "payment_settled", "payment_failed", "payment_settlement_stalled",
 	} {
 		if !strings.Contains(bodies, `"type":"`+kind+`"`) {
 			t.Errorf("no conversation shows %s", kind)
@@ -335,5 +337,87 @@ func TestPathsAreToldApart(t *testing.T) {
 		if (err == nil) != (want != "") || (err == nil && plain != want) {
 			t.Errorf("%s %s is %q, %v", method, path, plain, err)
 		}
+	}
+}
+
+// rotated are server keys, version 1 first. One that is nil cannot be read.
+type rotated []crypto.Signer
+
+func (r rotated) Key(version int64) (crypto.Signer, error) {
+	if version == 0 {
+		version = int64(len(r))
+	}
+	if version > int64(len(r)) || r[version-1] == nil {
+		return nil, errors.New("the key cannot be read")
+	}
+	return r[version-1], nil
+}
+
+// TestTheNewestKeysAreListed rotates our key more often than keys are listed:
+// the newest is among them, the oldest is not. Where one cannot be read no list
+// is given, since merchants would keep it.
+func TestTheNewestKeysAreListed(t *testing.T) {
+	var all rotated
+	for i := range keysListedMax + 3 {
+		key, err := newKey(rand.NewChaCha8([32]byte{byte(i)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, key)
+	}
+	list := func(r rotated) dialect.Response {
+		return New().Read(dialect.Request{Method: "GET", Path: "/.well-known/jwks"}).Encode(r, remit.Result{}, nil)
+	}
+	kid := func(n int) string {
+		name, _, err := kidOf(all[n].Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	res := list(all)
+	if n := bytes.Count(res.Body, []byte(`"kid"`)); n != keysListedMax {
+		t.Errorf("%d keys are listed", n)
+	}
+	for n, want := range map[int]bool{0: false, 2: false, 3: true, len(all) - 1: true} {
+		if bytes.Contains(res.Body, []byte(kid(n))) != want {
+			t.Errorf("key %d is listed: %t", n, !want)
+		}
+	}
+	all[5] = nil
+	if res := list(all); res.Status != http.StatusInternalServerError || res.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("without one of the keys: %d %v %s", res.Status, res.Header, res.Body)
+	}
+}
+
+// TestASwitchDoesWithoutOurArithmetic verifies with a verifier that cannot be
+// used: a merchant with the switch does not come near it, any other does.
+func TestASwitchDoesWithoutOurArithmetic(t *testing.T) {
+	k, r := readKeys(t), sample()
+	k.prove(t, &r)
+	verify := func(on bool) (err error) {
+		defer func() {
+			if recover() != nil {
+				err = errors.New("the tables were asked")
+			}
+		}()
+		call := Dialect{keys: &p521.Verifier{}}.Read(r)
+		if _, err := call.Claim(); err != nil {
+			t.Fatal(err)
+		}
+		return call.Verify(dialect.Caller{
+			Known: true, Admitted: true, PublicKeys: map[string]crypto.PublicKey{testKid: k.merchant.Public()},
+			Settings: remit.Settings{Switches: map[string]bool{switchStandardECC: on}},
+		})
+	}
+	if err := verify(true); err != nil {
+		t.Errorf("with the switch: %v", err)
+	}
+	if verify(false) == nil {
+		t.Error("without the switch the tables are not asked")
+	}
+	r.Body = []byte("{}")
+	if verify(true) == nil {
+		t.Error("with the switch another body is believed")
 	}
 }

@@ -81,7 +81,8 @@ func (e endpoint) prefixes() []string {
 // find tells which endpoint a request is for, and what stands in the variable
 // segments of its path. plain is the path without the version and the slash
 // at its end, by which the same request is known again.
-// docs/spec/truelayer.md#10-idempotency, 10.8.
+// docs/spec/truelayer.md#10-idempotency, 10.8. An endpoint that takes another
+// method comes with the fault: it has the words for it.
 func find(method, path string) (e endpoint, segments map[string]string, plain, allow string, fault error) {
 	plain = strings.TrimSuffix(path, "/")
 	bare := plain
@@ -89,6 +90,7 @@ func find(method, path string) (e endpoint, segments map[string]string, plain, a
 		plain = rest
 	}
 	fault = errNothing
+	var other endpoint
 	for i := range endpoints {
 		e, p := &endpoints[i], plain
 		if e.bare {
@@ -98,10 +100,10 @@ func find(method, path string) (e endpoint, segments map[string]string, plain, a
 		case ok && (method == e.method || (method == http.MethodHead && e.method == http.MethodGet)):
 			return *e, variables(e.path, p), p, "", nil
 		case ok:
-			fault, allow = errMethod, strings.TrimPrefix(allow+", "+e.method, ", ")
+			other, fault, allow = *e, errMethod, strings.TrimPrefix(allow+", "+e.method, ", ")
 		}
 	}
-	return endpoint{}, nil, plain, allow, fault
+	return other, nil, plain, allow, fault
 }
 
 // errNothing is about what is not there.

@@ -72,26 +72,30 @@ func decodeFlow(c *call) (dialect.Operation, error) {
 	m := c.move("")
 	m.Amend = func(p remit.Payment) (string, *remit.Error) {
 		d := paymentDetailsOf(p)
-		if p.State != remit.PaymentOpened || d.Flow != nil {
+		f := c.flow(o, d)
+		switch {
+		case len(*o.faults) > 0:
+			return "", (*o.faults)[0]
+		case p.State != remit.PaymentOpened || d.Flow != nil:
 			return "", errStep
 		}
-		d.Flow = c.flow(o, d)
-		if len(*o.faults) > 0 {
-			return "", (*o.faults)[0]
-		}
+		d.Flow = f
 		return details(d), nil
 	}
 	return dialect.Operation{Move: m}, nil
 }
 
-// act is an action of the payer's: the step that must be next, what it
-// changes, and to which state it takes the payment.
-func (c *call) act(step string, to remit.PaymentState, change func(*paymentDetails, remit.Payment) *remit.Error) (dialect.Operation, error) {
+// act is an action of the payer's: what was wrong in its body, the step that
+// must be next, what it changes, and to which state it takes the payment.
+func (c *call) act(wrong []*remit.Error, step string, to remit.PaymentState, change func(*paymentDetails, remit.Payment) *remit.Error) (dialect.Operation, error) {
 	if err := c.payable(); err != nil {
 		return dialect.Operation{}, err
 	}
 	m := c.move(to)
 	m.Amend = func(p remit.Payment) (string, *remit.Error) {
+		if len(wrong) > 0 {
+			return "", wrong[0]
+		}
 		d := paymentDetailsOf(p)
 		if p.State != remit.PaymentOpened || d.Flow == nil || d.Flow.Done >= len(d.Flow.Steps) || d.Flow.Steps[d.Flow.Done] != step {
 			return "", errStep
@@ -112,10 +116,7 @@ func (c *call) act(step string, to remit.PaymentState, change func(*paymentDetai
 func decodeProvider(c *call) (dialect.Operation, error) {
 	o := c.readBody()
 	chosen := o.needed("provider_id")
-	if err := o.first(); err != nil {
-		return dialect.Operation{}, err
-	}
-	return c.act(stepProvider, "", func(d *paymentDetails, p remit.Payment) *remit.Error {
+	return c.act(*o.faults, stepProvider, "", func(d *paymentDetails, p remit.Payment) *remit.Error {
 		if chosen != mockBanks[p.Amount.Currency].ID {
 			return field("provider_id", "There is no such provider for the payment.")
 		}
@@ -126,16 +127,14 @@ func decodeProvider(c *call) (dialect.Operation, error) {
 
 func unchanged(*paymentDetails, remit.Payment) *remit.Error { return nil }
 
-func decodeConsent(c *call) (dialect.Operation, error) { return c.act(stepConsent, "", unchanged) }
+func decodeConsent(c *call) (dialect.Operation, error) { return c.act(nil, stepConsent, "", unchanged) }
 
 // decodeForm takes a payer's inputs, of which the sandbox's bank asks one, and
 // pays.
 func decodeForm(c *call) (dialect.Operation, error) {
 	o := c.readBody()
-	if o.within("inputs").needed(formInput); o.first() != nil {
-		return dialect.Operation{}, o.first()
-	}
-	return c.act(stepForm, remit.PaymentFunded, unchanged)
+	o.within("inputs").needed(formInput)
+	return c.act(*o.faults, stepForm, remit.PaymentFunded, unchanged)
 }
 
 // answerFlow says what is next.

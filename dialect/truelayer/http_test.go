@@ -87,7 +87,7 @@ func openShop(t testing.TB) *shop {
 	})
 	must(t, err)
 	t.Cleanup(x.Node.Close)
-	err = x.AddMerchant(t.Context(), x.Engine.Head("acme", "operator:test", "test"), remit.Settings{Name: "Acme"})
+	err = x.AddMerchant(t.Context(), x.Engine.Head("acme", "operator:test", "test"), remit.Settings{Name: "Acme", Switches: map[string]bool{remit.SwitchSandbox: true}})
 	must(t, err)
 	c, err := x.Issue(t.Context(), x.Engine.Head("acme", "operator:test", "test"), truelayer.Name)
 	must(t, err)
@@ -109,9 +109,14 @@ func openShop(t testing.TB) *shop {
 // pay makes a payment that is settled, and answers its id.
 func (x *shop) pay(t testing.TB, minor int64) string {
 	t.Helper()
+	return x.payFrom(t, "sealed", minor)
+}
+
+func (x *shop) payFrom(t testing.TB, account remit.Sealed, minor int64) string {
+	t.Helper()
 	open, err := truelayer.New().Stage(dialect.Spec{Amount: money.Amount{Minor: minor, Currency: "EUR"}, State: remit.PaymentFunded})
 	must(t, err)
-	open.Head, open.Dialect, open.PayerAccount = x.Engine.Head("acme", "engine", "test"), truelayer.Name, "sealed"
+	open.Head, open.Dialect, open.PayerAccount = x.Engine.Head("acme", "engine", "test"), truelayer.Name, account
 	res, err := x.Engine.Do(t.Context(), open)
 	must(t, err)
 	return res.Payment.ExternalID
@@ -130,9 +135,16 @@ func (x *shop) request(t testing.TB, method, path, body string) *http.Request {
 // docs/spec/truelayer.md#3-request-signing-tl-signature.
 func (x *shop) signed(t testing.TB, path, key, body string) *http.Request {
 	t.Helper()
+	return x.signedWith(t, path, key, body, "", "")
+}
+
+// signedWith is one with a signature over more headers than the key: their
+// names behind it, and what stands of them in the signed text.
+func (x *shop) signedWith(t testing.TB, path, key, body, names, lines string) *http.Request {
+	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
-	head := encode(fmt.Appendf(nil, `{"alg":"ES512","kid":%q,"tl_version":"2","tl_headers":"Idempotency-Key"}`, x.kid))
-	sum := sha512.Sum512([]byte(head + "." + encode([]byte("POST "+path+"\nIdempotency-Key: "+key+"\n"+body))))
+	head := encode(fmt.Appendf(nil, `{"alg":"ES512","kid":%q,"tl_version":"2","tl_headers":"Idempotency-Key%s"}`, x.kid, names))
+	sum := sha512.Sum512([]byte(head + "." + encode([]byte("POST "+path+"\nIdempotency-Key: "+key+"\n"+lines+body))))
 	der, err := x.key.Sign(rand.Reader, sum[:], crypto.SHA512)
 	must(t, err)
 	r := x.request(t, "POST", path, body)
@@ -299,4 +311,99 @@ func TestNewSecretsEndTheTokens(t *testing.T) {
 	err = x.Revoke(t.Context(), head("acme"), truelayer.Name)
 	must(t, err)
 	want("revoked", 401)
+}
+
+// TestTheHostMayBeSigned signs a header that the HTTP library of a server keeps
+// elsewhere than the others: every header of a request as received may be
+// signed. docs/spec/truelayer.md#3-request-signing-tl-signature, 3.5.
+func TestTheHostMayBeSigned(t *testing.T) {
+	x := openShop(t)
+	path, host := "/v3/payments/"+x.pay(t, 10000)+"/refunds", strings.TrimPrefix(x.url, "http://")
+	for signed, want := range map[string]int{host: 202, "elsewhere.example": 401} {
+		r := x.signedWith(t, path, "k", `{"amount_in_minor":1,"reference":"A"}`, ",Host", "Host: "+signed+"\n")
+		if status, body := x.send(t, r); status != want {
+			t.Errorf("signed for %s: %d %s, want %d", signed, status, body, want)
+		}
+	}
+}
+
+// TestAReplayHasTheLinksOfTheFirstAnswer opens a payment with a page, and sends
+// the same request again to another name of the server: the answer is the
+// first one to the byte.
+func TestAReplayHasTheLinksOfTheFirstAnswer(t *testing.T) {
+	x := openShop(t)
+	_, accounts := x.send(t, x.request(t, "GET", "/v3/merchant-accounts", ""))
+	var all struct{ Items []struct{ ID string } }
+	must(t, json.Unmarshal(accounts, &all))
+	body := `{"amount_in_minor":100,"currency":"GBP","hosted_page":{"return_uri":"https://merchant.example/"},"payment_method":{"type":"bank_transfer",` +
+		`"provider_selection":{"type":"user_selected"},"beneficiary":{"type":"merchant_account","merchant_account_id":"` + all.Items[0].ID + `"}}}`
+	status, first := x.send(t, x.signed(t, "/v3/payments", "k", body))
+	if status != 201 || !bytes.Contains(first, []byte(x.url+"/login/")) {
+		t.Fatalf("%d %s", status, first)
+	}
+	elsewhere := x.signed(t, "/v3/payments", "k", body)
+	elsewhere.Host = "elsewhere.example"
+	if status, again := x.send(t, elsewhere); status != 201 || !bytes.Equal(again, first) {
+		t.Errorf("%d %s, after %s", status, again, first)
+	}
+}
+
+// TestTransactionsComeInPages lists more payments than a page holds: the first
+// page names the second, the second names none, and each payment stands there
+// once. docs/spec/truelayer.md#7-merchant-accounts, 7.3.
+func TestTransactionsComeInPages(t *testing.T) {
+	x := openShop(t)
+	const more = dialect.QueryMax + 5
+	payments := make([]string, more)
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			for n := i; n < more; n += callers {
+				payments[n] = x.payFrom(t, "", 1)
+			}
+		})
+	}
+	all.Wait()
+	_, accounts := x.send(t, x.request(t, "GET", "/v3/merchant-accounts", ""))
+	var list struct {
+		Items []struct{ ID, Currency string }
+	}
+	must(t, json.Unmarshal(accounts, &list))
+	euro := slices.IndexFunc(list.Items, func(a struct{ ID, Currency string }) bool { return a.Currency == "EUR" })
+	path := "/v3/merchant-accounts/" + list.Items[euro].ID + "/transactions?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"
+	seen := map[string]int{}
+	page := func(path string) (count int, cursor string) {
+		status, body := x.send(t, x.request(t, "GET", path, ""))
+		var got struct {
+			Items []struct {
+				Payment string `json:"payment_id"`
+			}
+			Pagination *struct {
+				Next string `json:"next_cursor"`
+			}
+		}
+		must(t, json.Unmarshal(body, &got))
+		if status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		for _, item := range got.Items {
+			seen[item.Payment]++
+		}
+		if got.Pagination != nil {
+			cursor = got.Pagination.Next
+		}
+		return len(got.Items), cursor
+	}
+	count, cursor := page(path)
+	if count != dialect.QueryMax || cursor == "" {
+		t.Fatalf("%d on the first page, then %q", count, cursor)
+	}
+	if count, cursor = page(path + "&cursor=" + cursor); count != more-dialect.QueryMax || cursor != "" {
+		t.Errorf("%d on the second page, then %q", count, cursor)
+	}
+	for _, p := range payments {
+		if seen[p] != 1 {
+			t.Errorf("the payment %q is listed %d times", p, seen[p])
+		}
+	}
 }

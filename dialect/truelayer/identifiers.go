@@ -51,7 +51,7 @@ func account(o object) string {
 	}
 	switch o.needed("type") {
 	case formSCAN:
-		return strings.ReplaceAll(text("sort_code", sortCode), "-", "") + text("account_number", number)
+		return text("sort_code", sortCode) + text("account_number", number)
 	case formIBAN:
 		return text("iban", iban)
 	case formBBAN:

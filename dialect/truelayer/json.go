@@ -116,6 +116,15 @@ func (o object) text(name string) string {
 	return s
 }
 
+// name is a text by which something is found again. (D2)
+func (o object) name(name string) string {
+	s := o.text(name)
+	if utf8.RuneCountInString(s) > nameMax {
+		o.fault(field(o.at(name), "Value must have at most %d characters.", nameMax))
+	}
+	return s
+}
+
 // unquote reads a JSON string. Of one that is all visible ASCII without an
 // escape, as nearly all are, it is what stands between the quotes.
 func unquote(raw json.RawMessage, into *string) error {
@@ -154,8 +163,14 @@ func (o object) pairs(name string) map[string]string {
 	if !o.has(name) || string(o.members[name]) == "[]" { // as PHP writes an empty map
 		return nil
 	}
-	var m map[string]string
-	if json.Unmarshal(o.members[name], &m) != nil {
+	in := object{path: o.at(name), faults: o.faults}
+	whole, m := in.read(o.members[name]), map[string]string{}
+	for k, raw := range in.members {
+		var v string
+		whole = whole && in.has(k) && unquote(raw, &v) == nil
+		m[k] = v
+	}
+	if !whole {
 		o.fault(field(o.at(name), "Value must map strings to strings."))
 		return nil
 	}

@@ -72,6 +72,7 @@ func decodePayment(c *call) (dialect.Operation, error) {
 		Expires: authorizeWithin,
 	}}
 	p.Keyed, p.Content = c.keyed()
+	p.Form += " " + c.r.Origin
 	minor, given := o.minor("amount_in_minor")
 	switch {
 	case !given:
@@ -85,7 +86,7 @@ func decodePayment(c *call) (dialect.Operation, error) {
 	}
 	p.Amount = money.Amount{Minor: minor, Currency: currency}
 	d := paymentDetails{Method: c.method(o.within("payment_method"), currency), Metadata: o.pairs("metadata"), Related: o.raw("sub_merchants"), Issued: c.who.Issued}
-	if user := o.within("user").text("id"); user != "" {
+	if user := o.within("user").name("id"); user != "" {
 		p.Names = []remit.Name{{Scope: scopeUser, Text: user}}
 	} else {
 		p.Further = append(p.Further, remit.NewName{Scope: scopeUser, Naming: remit.UUID})
@@ -326,6 +327,7 @@ func answerCancel(c *call, _ dialect.Signer, _ remit.Result) dialect.Response {
 func (c *call) move(to remit.PaymentState) *dialect.Move {
 	m := &dialect.Move{MovePayment: remit.MovePayment{Name: remit.Name{Text: c.segments["id"]}, To: to}}
 	m.Keyed, m.Content = c.keyed()
+	m.Form += " " + c.r.Origin
 	return m
 }
 

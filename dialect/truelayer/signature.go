@@ -113,6 +113,9 @@ func payload(method, path string, names iter.Seq[string], h http.Header, body []
 			return nil, errors.New("signature is missing the signed header " + name)
 		}
 		b = append(append(append(append(b, name...), ": "...), values[0]...), '\n')
+		if len(b) > signedHeadersMax {
+			return nil, errors.New("signature is over too many headers")
+		}
 	}
 	return append(b, body...), nil
 }
@@ -120,6 +123,11 @@ func payload(method, path string, names iter.Seq[string], h http.Header, body []
 // headersUsual is the room for the signed headers that are nearly always
 // enough, in bytes.
 const headersUsual = 128
+
+// signedHeadersMax is how much of a payload comes before the body, in bytes: no
+// less than all headers of a request. One name can stand there any number of
+// times, so that what is made of a short list can be long.
+const signedHeadersMax = 64 << 10
 
 // digest is what the curve signs.
 func digest(head string, payload []byte) []byte {

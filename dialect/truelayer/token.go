@@ -66,29 +66,33 @@ func readToken(key []byte, text string) (t token, ok bool) {
 // claimSecret reads who asks, and what for. Both encodings are in use.
 // docs/spec/truelayer.md#2-authentication-post-connecttoken, 2.1.
 func (c *call) claimSecret() (dialect.Principal, error) {
-	get, err := c.tokenForm()
+	form, err := c.tokenForm()
 	if err != nil {
 		return "", err
 	}
-	c.client, c.secret, c.grant = get("client_id"), get("client_secret"), get("grant_type")
-	c.token.scopes = strings.Fields(get("scope"))
+	c.client, c.secret, c.grant = form.Get("client_id"), form.Get("client_secret"), form.Get("grant_type")
+	c.token.scopes = strings.Fields(form.Get("scope"))
 	if c.client == "" {
 		return "", remit.Errorf(remit.Invalid, "", "client_id is required")
 	}
 	return dialect.Principal(c.client), nil
 }
 
-// tokenForm reads the members of a request for a token.
-func (c *call) tokenForm() (get func(string) string, err error) {
+// tokenForm reads the members of a request for a token. One that is no text is
+// an error: a scope that cannot be read must not pass for none, which is all.
+func (c *call) tokenForm() (url.Values, error) {
 	if media, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); media == "application/x-www-form-urlencoded" {
 		form, err := url.ParseQuery(string(c.r.Body))
 		if err != nil {
 			return nil, remit.Errorf(remit.Invalid, remit.ReasonEnvelope, "the form cannot be read")
 		}
-		return form.Get, nil
+		return form, nil
 	}
-	o := c.readBody()
-	return o.text, o.first()
+	o, form := c.readBody(), url.Values{}
+	for _, name := range []string{"client_id", "client_secret", "grant_type", "scope"} {
+		form.Set(name, o.text(name))
+	}
+	return form, o.first()
 }
 
 // verifySecret answers an unknown client and a wrong secret alike.

@@ -20,6 +20,7 @@ const Name = "truelayer"
 const (
 	bodyBytesMax      = 64 << 10
 	keyBytesMax       = 255 // of an Idempotency-Key
+	nameMax           = 255 // of a user's id, in characters
 	metadataPairsMax  = 10
 	metadataKeyMax    = 40  // in characters
 	metadataValueMax  = 500 // in characters

@@ -176,3 +176,19 @@ func TestAShortRIsPadded(t *testing.T) {
 		}
 	}
 }
+
+// TestOneHeaderIsNotSignedWithoutEnd names one long header thousands of times:
+// what would be signed is a hundred times as long as the request, and is never
+// made.
+func TestOneHeaderIsNotSignedWithoutEnd(t *testing.T) {
+	h := http.Header{"X-Long": {strings.Repeat("x", 32<<10)}}
+	j := jose{Headers: "X-Long" + strings.Repeat(",X-Long", 3000)}
+	text, err := payload("POST", "/", j.names(), h, nil)
+	if err == nil || len(text) > 0 {
+		t.Errorf("%d bytes are signed: %v", len(text), err)
+	}
+	j.Headers = "X-Long"
+	if text, err = payload("POST", "/", j.names(), h, nil); err != nil || len(text) < 32<<10 {
+		t.Errorf("once: %d bytes are signed: %v", len(text), err)
+	}
+}
