@@ -91,6 +91,14 @@ type Reporter interface {
 	Statements(ctx context.Context, after string) iter.Seq2[Statement, error]
 }
 
+// Identified is a rail whose bank can tell who it is. A store that was used
+// with one bank is not used with another: what the first was sent, the other
+// certainly never had, and would be given again.
+type Identified interface {
+	// Identity is the bank's, the same for as long as it knows what it was sent.
+	Identity(context.Context) (string, error)
+}
+
 // Order tells a simulated bank what to do with one instruction.
 type Order struct {
 	Outcome string        `json:"outcome"` // settle, refuse, return, stall, unknown

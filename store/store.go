@@ -443,7 +443,7 @@ type Secret struct {
 }
 
 // Slip is a small text of the installation's that is good for a time: of
-// somebody's session, of what a form came to.
+// somebody's session, of what a form came to, and of the bank that a rail leads to.
 type Slip struct {
 	Name    string
 	Text    string

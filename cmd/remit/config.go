@@ -57,7 +57,7 @@ type rails struct {
 }
 
 type simulated struct {
-	Journal string        `koanf:"journal" help:"The simulated bank runs in this process, with its journal in this file. Only one process can have it open."`
+	Journal string        `koanf:"journal" help:"The simulated bank runs in this process, with its journal in this file. Only one process can have it open, and the store goes with no other bank from then on."`
 	URL     string        `koanf:"url" help:"The simulated bank is a remit bank at this URL, which several processes can share."`
 	Token   string        `koanf:"token" help:"What that bank knows us by."`
 	Delay   time.Duration `koanf:"delay" help:"How long after the hand-over the bank in this process settles."`

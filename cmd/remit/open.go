@@ -42,6 +42,17 @@ func migrated(err error) error {
 	return err
 }
 
+// sameBank says what to do about a bank that is not the store's, or another's.
+func sameBank(err error) error {
+	switch {
+	case errors.Is(err, node.ErrOtherBank):
+		return hinted{err, "set rails.simulator to the bank that the store was used with; a new bank needs a new store"}
+	case errors.Is(err, catalog.ErrInUse):
+		return hinted{err, "remit bank --journal FILE serves several processes, which name its URL in rails.simulator.url"}
+	}
+	return err
+}
+
 // desk is where an operator's commands work: the store, who is who, and the
 // books' only writer. It serves nobody.
 type desk struct {

@@ -113,7 +113,7 @@ func (p *process) open(ctx context.Context, environ environment) error {
 	sim := p.config.Rails.Simulator
 	rails, done, err := catalog.OpenRails(catalog.Simulated{Journal: sim.Journal, Delay: sim.Delay, URL: sim.URL, Token: sim.Token, Hook: p.hook})
 	if err != nil {
-		return err
+		return sameBank(err)
 	}
 	p.onClose(done)
 	hooks := webhook.New(webhook.Options{AllowPrefixes: allow, UserAgent: "remit/" + version()})
@@ -127,7 +127,7 @@ func (p *process) open(ctx context.Context, environ environment) error {
 		RequestLogDays: p.config.RequestLog,
 	})
 	if err != nil {
-		return migrated(err)
+		return sameBank(migrated(err))
 	}
 	p.onClose(func() error { p.node.Close(); return nil })
 	p.metrics.Watch(metrics.Waits{

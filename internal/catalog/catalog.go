@@ -105,6 +105,9 @@ var BankPoints = map[string]string{
 	simulator.AfterJournal:  "bank-after-journal",
 }
 
+// ErrInUse means that another process has the journal of a simulated bank open.
+var ErrInUse = simulator.ErrInUse
+
 // MagicValues lists the values that order an outcome at a simulated bank.
 func MagicValues() []simulator.Magic { return simulator.MagicValues() }
 

@@ -92,6 +92,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	for _, r := range cfg.Rails {
 		n.Rails[r.Name()] = r
 	}
+	if err := n.sameBanks(ctx); err != nil {
+		return nil, err
+	}
 	n.Directory = directory.New(cfg.Store, v, n.Dialects, cfg.Rand, cfg.Clock.Now, cfg.Real)
 	if err := n.Directory.Prepare(ctx); err != nil {
 		return nil, err

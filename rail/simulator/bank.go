@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -62,6 +63,8 @@ type Bank struct {
 
 	journal journal
 
+	identity string // in the journal since it was founded
+
 	mu     sync.Mutex
 	n      int64 // of the newest fact
 	held   map[string]*held
@@ -87,7 +90,8 @@ type held struct {
 	place       int // in Bank.due, from 1; 0 if nothing is left to do
 }
 
-// Open opens the bank whose journal is at path, or founds it.
+// Open opens the bank whose journal is at path, or founds it. ErrInUse if it is
+// open already.
 func Open(path string, o Options) (*Bank, error) {
 	b := found(o)
 	f, err := load(path, b.apply)
@@ -95,8 +99,30 @@ func Open(path string, o Options) (*Bank, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	b.journal.file, b.journal.last, b.journal.durable = f, b.n, b.n
+	if b.identity == "" {
+		if err := b.establish(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, errors.Join(err, b.Close()))
+		}
+	}
 	return b, nil
 }
+
+// establish writes down who the bank is.
+func (b *Bank) establish() error {
+	f := fact{N: b.n, At: b.now().UTC(), Kind: factFounded, ID: rand.Text()}
+	text, err := encode(f)
+	if err != nil {
+		return err
+	}
+	b.apply(f)
+	if _, err = b.journal.file.Write(text); err != nil {
+		return err
+	}
+	return b.journal.file.Sync()
+}
+
+// Identity tells this bank from every other, for as long as its journal is kept.
+func (b *Bank) Identity(context.Context) (string, error) { return b.identity, nil }
 
 func found(o Options) *Bank {
 	b := &Bank{now: o.Now, delay: cmp.Or(o.Delay, DelayDefault), hook: o.Hook, held: map[string]*held{}}
@@ -115,6 +141,10 @@ func (b *Bank) Close() error { return b.journal.file.Close() }
 // apply lets a fact count: one that was just decided, or one of the journal.
 func (b *Bank) apply(f fact) {
 	b.n = f.N
+	if f.Kind == factFounded {
+		b.identity = f.ID
+		return
+	}
 	h := b.held[f.ID]
 	if h == nil {
 		h = &held{id: f.ID}

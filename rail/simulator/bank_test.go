@@ -26,7 +26,7 @@ func open(t *testing.T, dir string) (simulator.Rail, *hand) {
 	clock := &hand{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	b, err := simulator.Open(filepath.Join(dir, "bank.journal"), simulator.Options{Now: clock.now})
 	must(t, err)
-	t.Cleanup(func() { must(t, b.Close()) })
+	t.Cleanup(func() { _ = b.Close() })
 	return simulator.New("simulator", b), clock
 }
 
@@ -146,6 +146,7 @@ func TestAnUnknownPaymentIsToldFromTheThirdLookup(t *testing.T) {
 		}
 	}
 	expect(t, b, rail.Unknown, "", "settled", 1)
+	must(t, b.Close())
 	b, _ = open(t, dir)
 	expect(t, b, rail.Unknown, "", "settled", 1)
 	if got := told(t, b); got != "" {

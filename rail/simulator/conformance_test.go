@@ -31,6 +31,9 @@ type subject struct {
 
 func (s *subject) open(t *testing.T) {
 	t.Helper()
+	if s.bank != nil {
+		must(t, s.bank.Close()) // which only lets the file go
+	}
 	b, err := simulator.Open(s.path, simulator.Options{Delay: time.Hour, Hook: func(point string) error {
 		if point == simulator.AfterJournal && s.lose.CompareAndSwap(true, false) {
 			return errLost

@@ -27,6 +27,7 @@ const (
 	pathBooked     = "/booked"
 	pathNextDue    = "/next-due"
 	pathRun        = "/run"
+	pathIdentity   = "/identity"
 )
 
 const (
@@ -42,7 +43,7 @@ const (
 // message is what goes either way. Each call uses the members that it needs.
 type message struct {
 	Instruction *rail.Instruction        `json:"instruction,omitempty"`
-	ID          string                   `json:"id,omitempty"` // end-to-end
+	ID          string                   `json:"id,omitempty"` // end-to-end; of /identity the bank's own
 	Order       *rail.Order              `json:"order,omitempty"`
 	Outcome     rail.Outcome             `json:"outcome,omitzero"`
 	Cursor      string                   `json:"cursor,omitempty"`
@@ -85,6 +86,10 @@ func Handler(b *Bank, token string) http.Handler {
 				return message{}, err
 			}
 			return message{Due: &at}, err
+		},
+		pathIdentity: func(ctx context.Context, _ message) (message, error) {
+			id, err := b.Identity(ctx)
+			return message{ID: id}, err
 		},
 		pathRun: func(ctx context.Context, _ message) (message, error) { return message{}, b.Run(ctx) },
 	} {
@@ -203,6 +208,12 @@ func (c Client) Statements(ctx context.Context, after string) iter.Seq2[rail.Sta
 func (c Client) Steer(ctx context.Context, endToEndID string, o rail.Order) error {
 	_, err := c.call(ctx, pathSteer, message{ID: endToEndID, Order: &o})
 	return err
+}
+
+// Identity tells the bank at the URL from every other: see rail.Identified.
+func (c Client) Identity(ctx context.Context) (string, error) {
+	out, err := c.call(ctx, pathIdentity, message{})
+	return out.ID, err
 }
 
 // Booked lists every instruction in the bank's journal, oldest first.

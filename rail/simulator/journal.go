@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"remit/rail"
@@ -25,8 +26,9 @@ const (
 	factSettled   factKind = "settled"   // paid
 	factRefused   factKind = "refused"
 	factReturned  factKind = "returned"
-	factAsked     factKind = "asked" // a look-up that was told nothing
-	factTold      factKind = "told"  // a payment that was kept quiet is told from here on
+	factAsked     factKind = "asked"   // a look-up that was told nothing
+	factTold      factKind = "told"    // a payment that was kept quiet is told from here on
+	factFounded   factKind = "founded" // who the bank is: beside the count, with the number of the fact before it
 )
 
 // fact is one line of the journal.
@@ -34,7 +36,7 @@ type fact struct {
 	N           int64             `json:"n"` // from 1, without a gap
 	At          time.Time         `json:"at"`
 	Kind        factKind          `json:"kind"`
-	ID          string            `json:"id"`                    // end-to-end
+	ID          string            `json:"id"`                    // end-to-end; of the founding the bank's own
 	Instruction *rail.Instruction `json:"instruction,omitempty"` // of the first submission
 	Plan        *plan             `json:"plan,omitempty"`        // what the bank will do from now on
 	Order       *rail.Order       `json:"order,omitempty"`       // given before the instruction came
@@ -68,15 +70,20 @@ func encode(f fact) ([]byte, error) {
 // of it are whole: what follows the last newline was torn off by a crash
 // before anybody was answered. Anything else that is not right is ErrCorrupt.
 func replay(journal []byte, visit func(fact)) (whole int, err error) {
-	for n := int64(1); ; n++ {
+	n := int64(0) // of the fact before
+	for at := 1; ; at++ {
 		text, _, found := bytes.Cut(journal[whole:], []byte("\n"))
 		if !found {
 			return whole, nil
 		}
 		var l line
 		var f fact
-		if json.Unmarshal(text, &l) != nil || l.Sum != sum(l.Fact) || json.Unmarshal(l.Fact, &f) != nil || f.N != n {
-			return whole, fmt.Errorf("%w: line %d", ErrCorrupt, n)
+		right := json.Unmarshal(text, &l) == nil && l.Sum == sum(l.Fact) && json.Unmarshal(l.Fact, &f) == nil
+		if f.Kind != factFounded {
+			n++
+		}
+		if !right || f.N != n {
+			return whole, fmt.Errorf("%w: line %d", ErrCorrupt, at)
 		}
 		visit(f)
 		whole += len(text) + 1
@@ -139,25 +146,34 @@ func (j *journal) flush(n int64) error {
 	return nil
 }
 
-// load opens a journal's file, making it where there is none, shows its
-// facts, and cuts a torn end off.
-func load(path string, visit func(fact)) (file, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+// ErrInUse means that another bank has the journal open: what each of two paid
+// the other would not know.
+var ErrInUse = errors.New("simulator: another process has the journal open")
+
+// load opens a journal's file for this process alone, making it where there is
+// none, shows its facts, and cuts a torn end off.
+func load(path string, visit func(fact)) (_ file, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, ErrInUse
+	}
+	text, err := io.ReadAll(f)
+	if err != nil {
 		return nil, err
 	}
 	whole, err := replay(text, visit)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(f.Truncate(int64(whole)), f.Sync(), syncDir(filepath.Dir(path))); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return f, errors.Join(f.Truncate(int64(whole)), f.Sync(), syncDir(filepath.Dir(path)))
 }
 
 // syncDir makes a new file's name as durable as its content.

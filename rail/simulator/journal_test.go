@@ -274,3 +274,45 @@ func TestAHookStrikesOnEitherSideOfTheJournal(t *testing.T) {
 		}
 	}
 }
+
+// TestAJournalIsOpenOnceAndSaysWhose opens a journal twice at once, which is
+// refused; opened again it is the same bank, and another journal is another. One
+// that was begun without saying whose it is says so from then on, and counts on.
+func TestAJournalIsOpenOnceAndSaysWhose(t *testing.T) {
+	dir := t.TempDir()
+	who := func(name string) string {
+		t.Helper()
+		b, err := Open(filepath.Join(dir, name), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if _, err := Open(filepath.Join(dir, name), Options{}); !errors.Is(err, ErrInUse) {
+			t.Errorf("opened twice: %v", err)
+		}
+		id, err := b.Identity(t.Context())
+		if err != nil || id == "" {
+			t.Errorf("it is %q, %v", id, err)
+		}
+		if _, err := b.Submit(t.Context(), instruction("again")); err != nil {
+			t.Error(err)
+		}
+		return id
+	}
+	f := &dying{left: 1 << 20}
+	life(t, f)
+	if err := os.WriteFile(filepath.Join(dir, "nameless"), f.disk.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, name := range []string{"one", "two", "nameless"} {
+		id := who(name)
+		ids[id] = true
+		if again := who(name); again != id {
+			t.Errorf("%s was %s and is %s", name, id, again)
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("three journals are of the banks %v", ids)
+	}
+}

@@ -21,4 +21,7 @@ var (
 	_ rail.Rail      = Client{}
 	_ rail.Reporter  = Client{}
 	_ rail.Steerable = Client{}
+
+	_ rail.Identified = Rail{}
+	_ rail.Identified = Client{}
 )
