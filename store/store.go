@@ -46,6 +46,9 @@ type Store interface {
 
 	// Merchants lists all merchants by id.
 	Merchants(ctx context.Context) ([]remit.Merchant, error)
+	// SomeMerchants lists merchants by id, from behind one, at most max, and
+	// counts all.
+	SomeMerchants(ctx context.Context, after remit.MerchantID, max int) (some []remit.Merchant, all int, err error)
 
 	// Disbursements lists a merchant's, at most f.Max.
 	Disbursements(ctx context.Context, f Filter) ([]remit.Disbursement, error)

@@ -169,9 +169,10 @@ type visit struct {
 	c        *Console
 	operator string // as events name who acts
 	session  string
-	all      []remit.Merchant
-	merchant remit.Merchant // of the path; the zero value outside of one
-	now      time.Time      // of the business clock
+	some     []remit.Merchant // the first
+	count    int              // of all merchants
+	merchant remit.Merchant   // of the path; the zero value outside of one
+	now      time.Time        // of the business clock
 }
 
 // visit finds out who comes, and about which merchant. Nil means that the
@@ -195,20 +196,39 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 		v.operator, v.session = "operator:"+name, id
 	}
 	var err error
-	if v.all, err = c.store.Merchants(r.Context()); err != nil {
+	if v.some, v.count, err = c.store.SomeMerchants(r.Context(), "", merchantsNearby); err != nil {
 		return v, err
 	}
 	id := remit.MerchantID(r.PathValue("merchant"))
 	if id == "" {
 		return v, nil
 	}
-	for _, m := range v.all {
-		if m.ID == id {
-			v.merchant = m
-			return v, nil
-		}
+	known, err := v.see(id)
+	if err == nil && !known {
+		err = remit.Errorf(remit.NotFound, "", "There is no merchant %q.", string(id))
 	}
-	return v, remit.Errorf(remit.NotFound, "", "There is no merchant %q.", string(id))
+	return v, err
+}
+
+// see makes a merchant the visit's, if there is one of that id.
+func (v *visit) see(id remit.MerchantID) (known bool, err error) {
+	have, err := v.c.store.Read(v.Context(), store.Wants{Merchants: []remit.MerchantID{id}})
+	if err != nil {
+		return false, err
+	}
+	m, known := have.Merchants[id]
+	if known {
+		v.merchant = m
+	}
+	return known, nil
+}
+
+// seeFirst makes the first merchant the visit's, if it has none and there is
+// one.
+func (v *visit) seeFirst() {
+	if v.merchant.ID == "" && len(v.some) > 0 {
+		v.merchant = v.some[0]
+	}
 }
 
 // path is a place of the visit's merchant.
@@ -351,17 +371,15 @@ func (v *visit) fail(err error) {
 		status, message = http.StatusInternalServerError, "Something is broken here, and was written to the log."
 		v.c.o.Log.Error("a page failed", "path", v.URL.Path, "error", err)
 	}
-	if v.merchant.ID == "" && len(v.all) > 0 {
-		v.merchant = v.all[0]
-	}
+	v.seeFirst()
 	v.render(status, "problem", "", capital(strings.ToLower(http.StatusText(status))), map[string]any{"Message": message})
 }
 
 // home leads to the first merchant, or to how one is made.
 func (c *Console) home(v *visit) error {
 	to := Path + "/merchants"
-	if len(v.all) > 0 {
-		to = merchantPath(v.all[0].ID)
+	if len(v.some) > 0 {
+		to = merchantPath(v.some[0].ID)
 	}
 	http.Redirect(v.w, v.Request, to, http.StatusSeeOther)
 	return nil

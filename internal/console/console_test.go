@@ -478,6 +478,45 @@ func TestAListGoesOnAndIsTakenAlong(t *testing.T) {
 	}
 }
 
+// TestManyMerchantsAreListedAPageAtATime: each once, the last one is found as
+// the first, and no page lists them all beside what it shows.
+func TestManyMerchantsAreListedAPageAtATime(t *testing.T) {
+	w := begin(t)
+	const more = 230
+	for i := range more {
+		m := remit.MerchantID(fmt.Sprintf("shop%03d", i))
+		must(t, w.node.AddMerchant(t.Context(), w.node.Engine.Head(m, "operator:ann", "test"), remit.Settings{Name: fmt.Sprint("Shop number ", i)}))
+	}
+	seen := map[string]int{}
+	for path := "/console/merchants"; path != ""; {
+		page := w.fetch(path)
+		for _, m := range regexp.MustCompile(`<tr data-href="/console/m/([a-z0-9]+)/settings"`).FindAllStringSubmatch(page.body, -1) {
+			seen[m[1]]++
+		}
+		path = ""
+		if m := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(page.body); m != nil {
+			path = m[1]
+		}
+	}
+	all, err := w.node.Store.Merchants(t.Context())
+	must(t, err)
+	for _, m := range all {
+		if seen[string(m.ID)] != 1 {
+			t.Errorf("%s is listed %d times", m.ID, seen[string(m.ID)])
+		}
+	}
+	if len(seen) != len(all) || len(all) < more {
+		t.Errorf("%d of %d merchants are listed", len(seen), len(all))
+	}
+	last := w.fetch("/console/m/shop229/settings")
+	if n := strings.Count(last.body, ">shop"); last.status != http.StatusOK || n > 25 || !strings.Contains(last.body, fmt.Sprintf("%d more merchants", len(all)-20)) {
+		t.Errorf("the last one's page answers %d and names %d others:\n%.400s", last.status, n, last.body)
+	}
+	if got := w.fetch("/console/search?q=shop+NUMBER+229&in=acme").header.Get("Location"); got != "/console/m/shop229/" {
+		t.Errorf("its name leads to %q", got)
+	}
+}
+
 // TestAPaymentThatExpiredSaysWhy, on its page and in the file.
 func TestAPaymentThatExpiredSaysWhy(t *testing.T) {
 	w := begin(t)

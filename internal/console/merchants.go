@@ -26,20 +26,27 @@ type merchantRow struct {
 	Balances []balance
 }
 
-// merchants lists all, and makes new ones.
+// merchants lists all, a page at a time, and makes new ones.
 func (c *Console) merchants(v *visit) error {
+	some, _, err := c.store.SomeMerchants(v.Context(), remit.MerchantID(v.FormValue("after")), merchantsMax+1)
+	if err != nil {
+		return err
+	}
+	last := ""
+	if len(some) > merchantsMax {
+		some = some[:merchantsMax]
+		last = string(some[merchantsMax-1].ID)
+	}
 	var rows []merchantRow
-	for _, m := range v.all[:min(len(v.all), merchantsMax)] {
+	for _, m := range some {
 		balances, err := c.balances(v.Context(), m.ID)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, merchantRow{m, balances})
 	}
-	if len(v.all) > 0 {
-		v.merchant = v.all[0]
-	}
-	v.render(200, "merchants", "merchants", "Merchants", map[string]any{"Rows": rows, "More": len(v.all) - len(rows)})
+	v.seeFirst()
+	v.render(200, "merchants", "merchants", "Merchants", map[string]any{"Rows": rows, "Count": v.count, "Last": last})
 	return nil
 }
 

@@ -42,7 +42,6 @@ type page struct {
 	Title, Nav string
 	Visit      *visit
 	Merchant   remit.Merchant
-	Merchants  []remit.Merchant
 	Now        time.Time
 	Did        *came  // what the last form came to
 	Query      string // of the search box
@@ -62,8 +61,8 @@ const merchantsNearby = 20
 
 // Nearby are the merchants that the switch lists, and Further how many it does
 // not.
-func (p page) Nearby() []remit.Merchant { return p.Merchants[:min(len(p.Merchants), merchantsNearby)] }
-func (p page) Further() int             { return len(p.Merchants) - len(p.Nearby()) }
+func (p page) Nearby() []remit.Merchant { return p.Visit.some }
+func (p page) Further() int             { return p.Visit.count - len(p.Visit.some) }
 
 // Path is a place of the page's merchant.
 func (p page) Path(parts ...string) string { return p.Visit.path(parts...) }
@@ -87,7 +86,7 @@ func (v *visit) render(status int, name, nav, title string, data any) {
 	self := *v.URL
 	q := self.Query()
 	p := page{
-		Title: title, Nav: nav, Visit: v, Merchant: v.merchant, Merchants: v.all, Now: v.now, Operator: strings.TrimPrefix(v.operator, "operator:"),
+		Title: title, Nav: nav, Visit: v, Merchant: v.merchant, Now: v.now, Operator: strings.TrimPrefix(v.operator, "operator:"),
 		LoggedIn: v.session != "", Sandbox: v.c.o.Sandbox != nil, Query: q.Get("q"), Data: data,
 	}
 	if did := q.Get("did"); v.c.once.ours(did, v.session) {

@@ -15,15 +15,15 @@ import (
 // so first, and then what is of that amount.
 func (c *Console) search(v *visit) error {
 	text := strings.TrimSpace(v.FormValue("q"))
-	for _, m := range v.all {
-		if string(m.ID) == v.FormValue("in") {
-			v.merchant = m
-		}
+	if _, err := v.see(remit.MerchantID(v.FormValue("in"))); err != nil {
+		return err
 	}
-	if v.merchant.ID == "" && len(v.all) > 0 {
-		v.merchant = v.all[0]
+	v.seeFirst()
+	all, err := c.store.Merchants(v.Context()) // a name is looked for in the settings
+	if err != nil {
+		return err
 	}
-	for _, m := range v.all {
+	for _, m := range all {
 		if string(m.ID) == text || (text != "" && strings.EqualFold(m.Settings.Name, text)) {
 			http.Redirect(v.w, v.Request, merchantPath(m.ID), http.StatusSeeOther)
 			return nil

@@ -33,6 +33,18 @@ func (s *Store) Merchants(ctx context.Context) ([]remit.Merchant, error) {
 	return all(ctx, s, scanMerchant, "SELECT "+merchantColumns+" FROM merchants ORDER BY merchant_id")
 }
 
+// SomeMerchants lists merchants by id, from behind one, and counts all.
+func (s *Store) SomeMerchants(ctx context.Context, after remit.MerchantID, max int) (some []remit.Merchant, all int, err error) {
+	err = s.read(ctx,
+		Statement{Text: "SELECT COUNT(*) FROM merchants", Row: func(r Row) error { return r.Scan(&all) }},
+		Statement{Text: "SELECT " + merchantColumns + " FROM merchants WHERE merchant_id > $1 ORDER BY merchant_id LIMIT $2", Args: []any{string(after), int64(max)}, Row: func(r Row) error {
+			m, err := scanMerchant(r)
+			some = append(some, m)
+			return err
+		}})
+	return some, all, err
+}
+
 // query is a statement in the making: conditions that are not asked for are
 // left out, so that each kind of question has its own plan.
 type query struct {

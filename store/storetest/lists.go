@@ -199,6 +199,10 @@ func merchantsAreMade(t *testing.T, s store.Store) {
 	update(t, s, made("aaa"), &store.Writes{Merchants: []remit.Merchant{{ID: "aaa"}}})
 	ms, err = s.Merchants(ctx)
 	same(t, "merchants", ms, err, []remit.Merchant{{ID: "aaa"}, m})
+	for after, want := range map[remit.MerchantID][]remit.Merchant{"": {{ID: "aaa"}}, "aaa": {m}, acme: nil} {
+		some, all, err := s.SomeMerchants(ctx, after, 1)
+		same(t, fmt.Sprintf("merchants behind %q", after), []any{some, all}, err, []any{want, 2})
+	}
 
 	theirs := c
 	theirs.Merchant = "aaa"
