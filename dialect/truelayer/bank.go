@@ -75,15 +75,16 @@ func decodeBankPage(c *call) (dialect.Operation, error) {
 }
 
 // outcomes are what a payer can do, by the names of the provider's test
-// helpers.
+// helpers, with the stage and the reason by which a payment fails: those that
+// the Rust SDK's tests expect of the provider's own bank. (D21)
 var outcomes = map[string]struct {
-	to     remit.PaymentState
-	reason string
+	to            remit.PaymentState
+	stage, reason string
 }{
-	"Execute":             {remit.PaymentFunded, ""},
-	"RejectAuthorisation": {remit.PaymentFailed, "authorization_failed"},
-	"RejectExecution":     {remit.PaymentFailed, "provider_rejected"},
-	"Cancel":              {remit.PaymentCanceled, "canceled"},
+	"Execute":             {remit.PaymentFunded, "", ""},
+	"RejectAuthorisation": {remit.PaymentFailed, stageAuthorizing, "authorization_failed"},
+	"RejectExecution":     {remit.PaymentFailed, statusAuthorized, "provider_rejected"},
+	"Cancel":              {remit.PaymentCanceled, stageAuthorizing, "not_authorized"},
 }
 
 // pay is what the payer does.
@@ -105,7 +106,10 @@ func (c *call) pay(action string, delayed bool) (dialect.Operation, error) {
 				return "", remit.Errorf(remit.Conflict, remit.ReasonTerminal, "This payment has been decided already.")
 			}
 			d := paymentDetailsOf(p)
-			d.Failure = o.reason
+			if d.Method.Selection.Provider == "" { // by the hosted page the payer comes to a bank without having chosen it
+				d.choose(p.Amount.Currency)
+			}
+			d.Stage, d.Failure = o.stage, o.reason
 			return details(d), nil
 		},
 	}}

@@ -129,6 +129,9 @@ func (k keys) prove(t testing.TB, r *dialect.Request) {
 		})
 	}
 	r.Path, r.Query, r.Body = fill(r.Path), fill(r.Query), []byte(fill(string(r.Body)))
+	if strings.ContainsAny(r.Path+r.Query, "{}") {
+		t.Fatalf("%s?%s has a place that was not filled in", r.Path, r.Query)
+	}
 	for name, values := range r.Header {
 		values[0] = token1.ReplaceAllStringFunc(values[0], func(s string) string { return testToken(*r, token1.FindStringSubmatch(s)[1]) })
 		r.Header[name][0] = resource.ReplaceAllStringFunc(values[0], func(s string) string {

@@ -120,9 +120,14 @@ func decodeProvider(c *call) (dialect.Operation, error) {
 		if chosen != mockBanks[p.Amount.Currency].ID {
 			return field("provider_id", "There is no such provider for the payment.")
 		}
-		d.Method.Selection.Provider, d.Method.Selection.Scheme = chosen, schemes[p.Amount.Currency]
+		d.choose(p.Amount.Currency)
 		return nil
 	})
+}
+
+// choose makes the sandbox's bank of a currency the payment's provider.
+func (d *paymentDetails) choose(currency money.Currency) {
+	d.Method.Selection.Provider, d.Method.Selection.Scheme = mockBanks[currency].ID, schemes[currency]
 }
 
 func unchanged(*paymentDetails, remit.Payment) *remit.Error { return nil }
@@ -145,7 +150,7 @@ func answerFlow(c *call, _ dialect.Signer, r remit.Result) dialect.Response {
 	if c.after != "" {
 		next = slices.Index(d.Flow.Steps, c.after) + 1
 	}
-	return c.json(http.StatusOK, map[string]any{"status": "authorizing", "authorization_flow": c.flowJSON(p, d, next)})
+	return c.json(http.StatusOK, map[string]any{"status": stageAuthorizing, "authorization_flow": c.flowJSON(p, d, next)})
 }
 
 type (
@@ -198,21 +203,23 @@ func (c *call) flowJSON(p remit.Payment, d paymentDetails, step int) any {
 			Text: map[string]string{"key": "psu-id.display_text", "default": "User name"},
 		}}
 	}
+	return map[string]any{"actions": map[string]any{"next": n}, "configuration": d.Flow.configuration()}
+}
+
+// configuration is what the client said that it can show.
+func (f flow) configuration() any {
 	supported := func(is bool) string {
 		if is {
 			return "supported"
 		}
 		return "not_supported"
 	}
-	redirect := map[string]string{"status": supported(d.Flow.Return != "")}
-	if d.Flow.Return != "" {
-		redirect["return_uri"] = d.Flow.Return
+	redirect := map[string]string{"status": supported(f.Return != "")}
+	if f.Return != "" {
+		redirect["return_uri"] = f.Return
 	}
 	return map[string]any{
-		"actions": map[string]any{"next": n},
-		"configuration": map[string]any{
-			stepProvider: map[string]string{"status": supported(slices.Contains(d.Flow.Steps, stepProvider))}, stepRedirect: redirect,
-		},
+		stepProvider: map[string]string{"status": supported(slices.Contains(f.Steps, stepProvider))}, stepRedirect: redirect,
 	}
 }
 

@@ -96,7 +96,10 @@ func paymentTold(o dialect.Occurrence) []map[string]any {
 		}
 		return b
 	}
-	how := map[string]string{"type": "bank_transfer", "provider_id": d.Method.Selection.Provider, "scheme_id": d.Method.Selection.Scheme}
+	how := map[string]string{"type": "bank_transfer"}
+	if d.Method.Selection.Provider != "" { // else none was chosen
+		how["provider_id"], how["scheme_id"] = d.Method.Selection.Provider, d.Method.Selection.Scheme
+	}
 	source := sourceJSON{ID: nameIn(p, scopeSource), Accounts: []identifier{}}
 	switch remit.PaymentState(o.Event.Kind) {
 	case remit.KindLate:

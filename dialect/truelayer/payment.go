@@ -19,7 +19,8 @@ type paymentDetails struct {
 	Related  json.RawMessage   `json:"sub_merchants,omitempty"`
 	Flow     *flow             `json:"flow,omitempty"` // once it was started
 	Hosted   string            `json:"hosted,omitempty"`
-	Failure  string            `json:"failure,omitempty"` // why it failed, where it is known
+	Stage    string            `json:"stage,omitempty"`   // at which it failed, where it is known
+	Failure  string            `json:"failure,omitempty"` // and why
 	Issued   string            `json:"issued,omitempty"`  // of the secrets under which its own token was made
 }
 
@@ -200,7 +201,7 @@ func answerPaymentCreated(c *call, _ dialect.Signer, r remit.Result) dialect.Res
 		Token: token{client: c.token.client, issued: d.Issued, resource: p.ExternalID, expires: p.Opened.Add(resourceTokenLife)}.write(c.r.Key),
 	}
 	if c.body.has("authorization_flow") && d.Flow != nil {
-		res.Status, res.Flow = "authorizing", c.flowJSON(p, d, 0)
+		res.Status, res.Flow = stageAuthorizing, c.flowJSON(p, d, 0)
 	}
 	if d.Hosted != "" {
 		res.Hosted = &uriJSON{c.bankLink(p, d.Hosted)}
@@ -248,8 +249,12 @@ func answerPayment(c *call, _ dialect.Signer, r remit.Result) dialect.Response {
 		s := sourceOf(p, r)
 		res.Source = &s
 	}
-	if d.Flow != nil && p.State == remit.PaymentOpened {
+	switch {
+	case d.Flow == nil:
+	case p.State == remit.PaymentOpened:
 		res.Flow = c.flowJSON(p, d, d.Flow.Done)
+	default: // nothing is next any more
+		res.Flow = map[string]any{"configuration": d.Flow.configuration()}
 	}
 	switch res.Status {
 	case statusExecuted:
@@ -269,7 +274,7 @@ func paymentStatus(p remit.Payment, d paymentDetails) string {
 	switch p.State {
 	case remit.PaymentOpened:
 		if d.Flow != nil {
-			return "authorizing"
+			return stageAuthorizing
 		}
 		return "authorization_required"
 	case remit.PaymentAuthorized:
@@ -283,19 +288,22 @@ func paymentStatus(p remit.Payment, d paymentDetails) string {
 	return statusFailed
 }
 
+// stageAuthorizing is the status of a payment whose payer is on the way.
+const stageAuthorizing = "authorizing"
+
 // failedAt is the stage at which a payment failed, and why.
 func failedAt(p remit.Payment, d paymentDetails) (stage, reason string) {
 	switch {
 	case !p.Authorized.IsZero():
 		stage, reason = statusAuthorized, "provider_rejected"
 	case d.Flow != nil:
-		stage, reason = "authorizing", "authorization_failed"
+		stage, reason = stageAuthorizing, "authorization_failed"
 	default:
 		stage, reason = "authorization_required", "authorization_failed"
 	}
 	switch {
 	case d.Failure != "":
-		reason = d.Failure
+		stage, reason = d.Stage, d.Failure
 	case p.Reason == remit.ReasonExpired:
 		reason = "expired"
 	case p.State == remit.PaymentCanceled:
