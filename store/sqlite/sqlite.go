@@ -62,7 +62,7 @@ func Driver(ctx context.Context, path string) (relational.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{db: db, writers: make(chan *session, 1), readers: make(chan *session, readersMax)}
+	d := &driver{path: path, db: db, writers: make(chan *session, 1), readers: make(chan *session, readersMax)}
 	if err := d.connect(ctx, d.writers, "BEGIN IMMEDIATE", writerCacheKiB); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -103,6 +103,7 @@ func source(path string) string {
 // driver holds a writing connection and some that read, each free for one
 // transaction at a time.
 type driver struct {
+	path    string
 	db      *sql.DB
 	all     []*session
 	writers chan *session
@@ -135,8 +136,9 @@ func (d *driver) Tuning() []string     { return nil }
 
 func (d *driver) Clock() string { return "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)" }
 
+// Migrator has a lock that one process holds at a time.
 func (d *driver) Migrator() (*sql.DB, goose.Dialect, []goose.ProviderOption, error) {
-	return d.db, goose.DialectSQLite3, nil, nil
+	return d.db, goose.DialectSQLite3, []goose.ProviderOption{goose.WithLocker(&folderLock{path: d.path})}, nil
 }
 
 // Close waits for the transactions that run.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,6 +118,45 @@ func TestClosingWaitsForWhatIsBeingWritten(t *testing.T) {
 	}
 	tx.Close()
 	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhoMigratesWaitsForAnother migrates while another process does: it waits,
+// gives up with its context, and goes on once the other has ended.
+func TestWhoMigratesWaitsForAnother(t *testing.T) {
+	dir := t.TempDir()
+	other, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "other.db")
+	if err := os.Symlink(filepath.Join(dir, "remit.db"), link); err != nil {
+		t.Fatal(err)
+	}
+	open := func(path string) store.Store {
+		s, err := sqlite.Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	for _, s := range []store.Store{open(filepath.Join(dir, "remit.db")), open(link)} {
+		ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := s.Migrate(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while another migrates: %v", err)
+		}
+		stop()
+	}
+	s := open(link)
+	done := make(chan error)
+	go func() { done <- s.Migrate(t.Context()) }()
+	other.Close()
+	if err := <-done; err != nil {
 		t.Error(err)
 	}
 }

@@ -31,6 +31,8 @@ const (
 	envPlace = "REMIT_STORETEST_PLACE"
 )
 
+const taskMigrate = "migrate"
+
 // Main runs a package's tests, or, in a process that Processes has started,
 // one of its tasks.
 func Main(m *testing.M, open Opener) {
@@ -46,9 +48,17 @@ func Main(m *testing.M, open Opener) {
 }
 
 // child makes steps, and prints each one's number once it is acknowledged.
-// Its task is how many, or the point at which to die in the third.
+// Its task is how many, or the point at which to die in the third, or to
+// migrate.
 func child(task string, open Opener) error {
 	ctx := context.Background()
+	if task == taskMigrate {
+		s, err := open(ctx, os.Getenv(envPlace), relational.Options{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Migrate(ctx), s.Close())
+	}
 	steps, err := strconv.Atoi(task)
 	o := relational.Options{}
 	if err != nil {
@@ -152,6 +162,12 @@ func Processes(t *testing.T, place func(t *testing.T) string, open Opener) {
 		t.Parallel()
 		diesAnywhere(t, at, founded(t))
 	})
+	for n := range 3 {
+		t.Run(fmt.Sprint("many that migrate, ", n), func(t *testing.T) {
+			t.Parallel()
+			manyMigrate(t, at, place(t))
+		})
+	}
 	t.Run("two processes", func(t *testing.T) {
 		t.Parallel()
 		twoProcesses(t, at, founded(t))
@@ -214,6 +230,23 @@ func diesAnywhere(t *testing.T, at at, place string) {
 	}
 }
 
+// manyMigrate lets processes open a place that is new and migrate it at once:
+// each finds the schema there in the end, whoever made it.
+func manyMigrate(t *testing.T, at at, place string) {
+	var wg sync.WaitGroup
+	for range 6 {
+		c, lines := spawn(t, place, taskMigrate)
+		wg.Go(func() {
+			acknowledged(lines)
+			if err := c.Wait(); err != nil {
+				t.Errorf("a process that migrates: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	must(t, found(t.Context(), at(t, place, relational.Options{}), acme))
+}
+
 // twoProcesses lets two processes and this one step the same merchants at
 // once: the sums are exact.
 func twoProcesses(t *testing.T, at at, place string) {
@@ -237,7 +270,7 @@ func twoProcesses(t *testing.T, at at, place string) {
 }
 
 // Shared holds a store that several writers use at once to what it promises
-// of the merchants that another holds, and of migrating at once.
+// of the merchants that another holds.
 func Shared(t *testing.T, place func(t *testing.T) string, open Opener) {
 	at := opened(open)
 	for name, holds := range map[string]func(*testing.T, store.Store){
@@ -251,21 +284,6 @@ func Shared(t *testing.T, place func(t *testing.T) string, open Opener) {
 			holds(t, s)
 		})
 	}
-	t.Run("two that migrate", func(t *testing.T) {
-		t.Parallel()
-		p := place(t)
-		var wg sync.WaitGroup
-		for range 4 {
-			s := at(t, p, relational.Options{})
-			wg.Go(func() {
-				if err := s.Migrate(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		must(t, found(t.Context(), at(t, p, relational.Options{}), acme))
-	})
 }
 
 // waitingEnds lets the context of a group end that waits for a lock.
