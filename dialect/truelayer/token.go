@@ -15,10 +15,11 @@ import (
 )
 
 // scopePayments is what every call of this API needs; scopes are all that can
-// be had. docs/spec/truelayer.md#2-authentication-post-connecttoken.
+// be had. The last is an older product's, for which the Rust SDK's tests ask
+// too. docs/spec/truelayer.md#2-authentication-post-connecttoken.
 const scopePayments = "payments"
 
-var scopes = []string{scopePayments, "recurring_payments:sweeping", "recurring_payments:commercial", "signupplus"}
+var scopes = []string{scopePayments, "recurring_payments:sweeping", "recurring_payments:commercial", "signupplus", "paydirect"}
 
 // token is what a bearer shows. It is signed by us, and holds all that is
 // asked of it: no store is read beyond what is known of every caller. It ends
