@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -539,6 +541,86 @@ func TestAPaymentThatExpiredSaysWhy(t *testing.T) {
 	}
 	if file := w.fetch("/console/m/acme/payments.csv?state=failed"); !strings.Contains(file.body, ",failed,expired,1.00,EUR,0.00,0.00,") {
 		t.Errorf("the file is %s", file.body)
+	}
+}
+
+// TestARefundSaysWhoseOrderItIs, on its page and in the file, where each line
+// names the payment as the merchant knows it.
+func TestARefundSaysWhoseOrderItIs(t *testing.T) {
+	w := begin(t)
+	paid := w.control("payments", `{"dialect":"trustly","amount_minor":5000,"currency":"EUR","order_reference":"shop-4711"}`)
+	order := paid["external_id"].(string)
+	id := w.refund(order, "12.00")
+	if page := w.fetch("/console/m/acme/out/" + string(id)).body; !strings.Contains(page, ">shop-4711<") {
+		t.Error("the page does not say the merchant's order")
+	}
+	want := string(id) + ",," + paid["payment_id"].(string) + "," + order + ",shop-4711,trustly,"
+	if file := w.fetch("/console/m/acme/refunds.csv").body; !strings.Contains(file, want) {
+		t.Errorf("the file has no %s: %s", want, file)
+	}
+}
+
+// TestSomeDaysAreWhatCameAndWentOnThem makes a payment and a refund on one day,
+// and another payment on another: each day has its own, and together they have
+// all. An account's transfers of a day come to the same.
+func TestSomeDaysAreWhatCameAndWentOnThem(t *testing.T) {
+	w := begin(t)
+	day := func() string { return w.node.Clock.Now().UTC().Format(time.DateOnly) }
+	w.control("clock/advance", `{"by":"48h"}`)
+	first := day()
+	order, _ := w.pay("trustly", 50_000, "funded")
+	w.outcome(w.refund(order, "120.00"), `{"outcome":"settle"}`)
+	w.control("clock/advance", `{"by":"48h"}`)
+	second := day()
+	w.pay("trustly", 7_000, "funded")
+	for _, x := range []struct{ from, to, want string }{
+		{first, first, "balance,EUR,1000000.00,500.00,120.00,1000380.00"},
+		{second, second, "balance,EUR,1000380.00,70.00,0.00,1000450.00"},
+		{first, second, "balance,EUR,1000000.00,570.00,120.00,1000450.00"},
+		{first, "", "balance,EUR,1000000.00,570.00,120.00,1000450.00"},
+		{"", first, "balance,EUR,0.00,1000500.00,120.00,1000380.00"},
+		{"", "2001-01-01", ""},
+	} {
+		days := "?from=" + x.from + "&to=" + x.to
+		file := w.fetch("/console/m/acme/ledger.csv" + days).body
+		if !strings.HasPrefix(file, "account,currency,opening,in,out,closing\n"+x.want) || strings.Count(file, "balance,EUR") != strings.Count(x.want, "EUR") {
+			t.Errorf("%s: the file is %s, want %s", days, file, x.want)
+		}
+		page := strings.ReplaceAll(w.fetch("/console/m/acme/ledger"+days).body, ",", "")
+		for _, major := range strings.Split(x.want, ",") {
+			if !strings.Contains(page, major) {
+				t.Errorf("%s: the page does not say %s", days, major)
+			}
+		}
+	}
+	rows, err := csv.NewReader(strings.NewReader(w.fetch("/console/m/acme/ledger/account.csv?path=EUR&from=" + first + "&to=" + first).body)).ReadAll()
+	must(t, err)
+	var got []string
+	for _, row := range rows[1:] {
+		got = append(got, strings.Join([]string{row[2], row[7], row[8], row[9], row[10]}, " "))
+	}
+	want := []string{"settled post_hold -120.00 -120.00 1000380.00", "accepted hold 0.00 120.00 1000500.00", "funded post 500.00 0.00 1000500.00"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the day's transfers are %q, want %q", got, want)
+	}
+	if page := w.fetch("/console/m/acme/ledger/account?path=EUR&from=" + second).body; strings.Count(page, "<tr data-key=") != 1 || !strings.Contains(page, "+70.00") {
+		t.Errorf("the second day is not alone: %s", page)
+	}
+	for _, path := range []string{"ledger?from=yesterday", "ledger.csv?to=x", "ledger/account?path=EUR&to=x", "ledger/account.csv?path=EUR&from=x"} {
+		if got := w.fetch("/console/m/acme/" + path).status; got != 400 {
+			t.Errorf("%s: got %d, want 400", path, got)
+		}
+	}
+}
+
+// TestAFileHasAmountsAndNoFormulas: an amount below zero stays one.
+func TestAFileHasAmountsAndNoFormulas(t *testing.T) {
+	for cell, want := range map[string]string{
+		"": "", "12.00": "12.00", "-12.00": "-12.00", "-7": "-7", "-1+1": "'-1+1", "=1": "'=1", "+1": "'+1", "@x": "'@x", "-": "'-", "-1\n": "'-1\n",
+	} {
+		if got := console.Harmless(cell); got != want {
+			t.Errorf("%q becomes %q, want %q", cell, got, want)
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"remit/internal/books"
 	"remit/internal/check"
 	"remit/ledger"
+	"remit/money"
 	"remit/store"
 )
 
@@ -81,9 +84,45 @@ func (c *Console) keepCheck(ctx context.Context, v *visit, last lastCheck) error
 	return err
 }
 
-// ledger lists a merchant's accounts, now or as they were at a moment.
+// sum is what came to an account and left it in a period.
+type sum struct {
+	ID                        ledger.AccountID
+	Currency                  money.Currency
+	Opening, In, Out, Closing int64
+}
+
+// sums are those of all accounts of a merchant, from a moment and before
+// another: zero is unbounded.
+func (c *Console) sums(v *visit, from, to time.Time) (list []sum, err error) {
+	first, last := books.Moment{}, books.Moment{}
+	if !from.IsZero() {
+		if first, err = c.before(v, from); err != nil {
+			return nil, err
+		}
+	}
+	if to.IsZero() {
+		last.Books, err = c.books(v.Context(), v.merchant.ID)
+	} else {
+		last, err = c.before(v, to)
+	}
+	for id, a := range last.Books {
+		b := first.Books[id]
+		list = append(list, sum{id, a.Currency, b.Balance(), a.Credits - b.Credits, a.Debits - b.Debits, a.Balance()})
+	}
+	slices.SortFunc(list, func(a, b sum) int { return byAccount(a.Currency, b.Currency, a.ID, b.ID) })
+	return list, err
+}
+
+// before are a merchant's books with its last event before a moment.
+func (c *Console) before(v *visit, at time.Time) (books.Moment, error) {
+	return books.At(v.Context(), c.store, v.merchant.ID, at.Add(-time.Microsecond))
+}
+
+// ledger lists a merchant's accounts, now or as they were at a moment; or what
+// came to them and left them on some days.
 func (c *Console) ledger(v *visit) error {
-	shown, err := c.books(v.Context(), v.merchant.ID)
+	f := v.filters()
+	from, to, _, err := f.times()
 	if err != nil {
 		return err
 	}
@@ -91,28 +130,53 @@ func (c *Console) ledger(v *visit) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Check": last, "Moment": v.FormValue("at")}
-	if text := v.FormValue("at"); text != "" {
-		at, err := moment(text)
-		if err != nil {
+	data := map[string]any{"Check": last, "Moment": v.FormValue("at"), "Filters": f}
+	switch text := v.FormValue("at"); {
+	case f.From != "" || f.To != "":
+		data["Sums"], err = c.sums(v, from, to)
+	case text != "":
+		var at time.Time
+		if at, err = moment(text); err != nil {
 			return err
 		}
-		then, err := books.At(v.Context(), c.store, v.merchant.ID, at)
-		if err != nil {
-			return err
-		}
-		shown, data["At"], data["Seq"] = then.Books, at, then.Seq
+		var then books.Moment
+		then, err = books.At(v.Context(), c.store, v.merchant.ID, at)
+		data["Accounts"], data["At"], data["Seq"] = sorted(then.Books), at, then.Seq
+	default:
+		var now ledger.Books
+		now, err = c.books(v.Context(), v.merchant.ID)
+		data["Accounts"] = sorted(now)
 	}
-	var accounts []ledger.Account
-	for _, a := range shown {
-		accounts = append(accounts, a)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(accounts, func(a, b ledger.Account) int {
-		return strings.Compare(string(a.Currency)+accountOrder(a.ID), string(b.Currency)+accountOrder(b.ID))
-	})
-	data["Accounts"] = accounts
 	v.render(200, "ledger", "ledger", "Ledger", data)
 	return nil
+}
+
+// ledgerCSV is a file of what came to the accounts and left them.
+func (c *Console) ledgerCSV(v *visit) error {
+	from, to, _, err := v.filters().times()
+	if err != nil {
+		return err
+	}
+	return v.table("ledger.csv", []string{"account", "currency", "opening", "in", "out", "closing"}, func(string) (rows [][]string, last string, err error) {
+		list, err := c.sums(v, from, to)
+		for _, s := range list {
+			of := func(minor int64) string { return money.Amount{Minor: minor, Currency: s.Currency}.Major() }
+			rows = append(rows, []string{accountName(s.ID), string(s.Currency), of(s.Opening), of(s.In), of(s.Out), of(s.Closing)})
+		}
+		return rows, "", err
+	})
+}
+
+// sorted are accounts by currency, the merchant's own balance first.
+func sorted(b ledger.Books) []ledger.Account {
+	return slices.SortedFunc(maps.Values(b), func(a, b ledger.Account) int { return byAccount(a.Currency, b.Currency, a.ID, b.ID) })
+}
+
+func byAccount(c, d money.Currency, a, b ledger.AccountID) int {
+	return cmp.Or(strings.Compare(string(c), string(d)), strings.Compare(accountOrder(a), accountOrder(b)))
 }
 
 // accountOrder puts the merchant's own balance before all others.
@@ -150,47 +214,114 @@ const (
 	postingsWalkedMax = 2_000
 )
 
-// account shows the transfers of one account, newest first, each with the
-// balance after it.
-func (c *Console) account(v *visit) error {
+// walk is a way through the transfers of one account, newest first: of those
+// below one event of the merchant, and above another.
+type walk struct {
+	account      ledger.Account
+	below, above int64
+	balance      int64 // of the account before below
+}
+
+// walkOf begins where a form says: at days, or at the place where a page ended.
+func (c *Console) walkOf(v *visit) (w walk, err error) {
 	m := v.merchant.ID
 	id := remit.AccountAt(m, v.FormValue("path"))
 	have, err := c.store.Read(v.Context(), store.Wants{Merchants: []remit.MerchantID{m}, Accounts: []store.AccountsRef{{Merchant: m}}})
 	if err != nil {
-		return err
+		return w, err
 	}
 	a, ok := have.Books[m][id]
 	if !ok {
-		return remit.Errorf(remit.NotFound, "", "There is no account %q.", v.FormValue("path"))
+		return w, remit.Errorf(remit.NotFound, "", "There is no account %q.", v.FormValue("path"))
 	}
-	below, balance := have.Merchants[m].Seq+1, a.Balance()
+	w = walk{account: a, below: have.Merchants[m].Seq + 1, balance: a.Balance()}
+	from, to, _, err := v.filters().times()
+	if err != nil {
+		return w, err
+	}
+	if !from.IsZero() {
+		if w.above, err = c.store.SeqAt(v.Context(), m, from.Add(-time.Microsecond)); err != nil {
+			return w, err
+		}
+	}
 	if text := v.FormValue("below"); text != "" {
 		n, errSeq := strconv.ParseInt(text, 10, 64)
 		b, errBalance := strconv.ParseInt(v.FormValue("balance"), 10, 64)
 		if errSeq != nil || errBalance != nil {
-			return remit.Errorf(remit.Invalid, "", "This is no page of the account.")
+			return w, remit.Errorf(remit.Invalid, "", "This is no page of the account.")
 		}
-		below, balance = n, b
+		w.below, w.balance = n, b
+	} else if !to.IsZero() {
+		then, err := c.before(v, to)
+		if err != nil {
+			return w, err
+		}
+		w.below, w.balance = then.Seq+1, then.Books[id].Balance()
 	}
-	events, err := c.store.Recent(v.Context(), store.Newest{Merchant: m, Below: below, Max: postingsWalkedMax})
+	return w, nil
+}
+
+// page reads what comes next of a walk, at most so many transfers and those of
+// one event, and where it goes on: nil at the end.
+func (c *Console) page(v *visit, w walk, rows int) ([]posting, *further, error) {
+	events, err := c.store.Recent(v.Context(), store.Newest{Merchant: v.merchant.ID, Below: w.below, Max: postingsWalkedMax})
+	if err != nil {
+		return nil, nil, err
+	}
+	list, next := postings(events, w, rows)
+	return list, next, nil
+}
+
+// account shows the transfers of one account, newest first, each with the
+// balance after it.
+func (c *Console) account(v *visit) error {
+	w, err := c.walkOf(v)
 	if err != nil {
 		return err
 	}
-	list, next := postings(events, id, balance)
+	list, next, err := c.page(v, w, postingsMax)
+	if err != nil {
+		return err
+	}
 	v.render(200, "account", "ledger", "Account", map[string]any{
-		"Account": a, "List": list, "Next": next, "Path": v.FormValue("path"), "Last": next == nil || len(events) == 0, "Whole": v.FormValue("below") == "",
+		"Account": w.account, "List": list, "Next": next, "Path": v.FormValue("path"), "Whole": v.FormValue("below") == "", "Filters": v.filters(),
 	})
 	return nil
+}
+
+// accountCSV is a file of the transfers of one account, newest first.
+func (c *Console) accountCSV(v *visit) error {
+	w, err := c.walkOf(v)
+	if err != nil {
+		return err
+	}
+	columns := []string{"at", "event", "kind", "subject", "evidence", "transfer", "other_side", "step", "moved", "held", "balance", "currency"}
+	return v.table("account.csv", columns, func(string) (rows [][]string, last string, err error) {
+		list, next, err := c.page(v, w, csvRowsMax)
+		for _, p := range list {
+			of := func(minor int64) string { return money.Amount{Minor: minor, Currency: w.account.Currency}.Major() }
+			rows = append(rows, []string{stamp(p.Event.At), strconv.FormatInt(p.Event.Seq, 10), string(p.Event.Kind), p.Event.Subject, p.Event.Evidence,
+				string(p.Transfer.ID), accountName(p.Other), string(p.Transfer.Step), of(p.Minor), of(p.Held), of(p.Balance), string(w.account.Currency)})
+		}
+		if next != nil {
+			w.below, w.balance, last = next.Below, next.Balance, "more"
+		}
+		return rows, last, err
+	})
 }
 
 // further is where an account's next page begins, and the balance there.
 type further struct{ Below, Balance int64 }
 
-// postings are an account's among events that come newest first, and where the
+// postings are a walk's among events that come newest first, and where the
 // next page begins: nil at the end.
-func postings(events []remit.Event, id ledger.AccountID, balance int64) (list []posting, next *further) {
+func postings(events []remit.Event, w walk, rows int) (list []posting, next *further) {
+	id, balance := w.account.ID, w.balance
 	for _, e := range events {
-		if len(list) >= postingsMax {
+		if e.Seq <= w.above {
+			return list, nil
+		}
+		if len(list) >= rows {
 			return list, &further{list[len(list)-1].Event.Seq, balance}
 		}
 		for i := len(e.Transfers) - 1; i >= 0; i-- {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -169,6 +170,18 @@ func (c *Console) disbursements(v *visit, k remit.Kind, title string) error {
 	return nil
 }
 
+// paymentsOf are the payments of which some disbursements are refunds.
+func (c *Console) paymentsOf(v *visit, list []remit.Disbursement) (map[store.PaymentRef]remit.Payment, error) {
+	var refs []store.PaymentRef
+	for _, d := range list {
+		if d.Payment != "" {
+			refs = append(refs, store.PaymentRef{Merchant: d.Merchant, ID: d.Payment})
+		}
+	}
+	have, err := c.store.Read(v.Context(), store.Wants{Payments: refs})
+	return have.Payments, err
+}
+
 // payment shows one payment with its refunds.
 func (c *Console) payment(v *visit) error {
 	ref := store.PaymentRef{Merchant: v.merchant.ID, ID: remit.PaymentID(v.PathValue("id"))}
@@ -227,10 +240,13 @@ func (v *visit) table(name string, columns []string, next func(after string) (ro
 	}
 }
 
+// belowZero is an amount below zero, which no program takes for a formula.
+var belowZero = regexp.MustCompile(`^-[0-9]+(\.[0-9]+)?$`)
+
 // harmless keeps a program that opens the file from taking a text for a
 // formula.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) && !belowZero.MatchString(cell) {
 		return "'" + cell
 	}
 	return cell
@@ -278,12 +294,17 @@ func (c *Console) disbursementsCSV(v *visit, k remit.Kind, name string) error {
 		return err
 	}
 	f.After, f.Max = "", csvRowsMax
-	columns := []string{"id", "external_id", "payment", "dialect", "state", "reason", "amount", "currency", "reference", "end_to_end_id", "rail", "created", "sent", "settled", "ended"}
+	columns := []string{"id", "external_id", "payment", "payment_external_id", "order_reference", "dialect", "state", "reason", "amount", "currency", "reference", "end_to_end_id", "rail", "created", "sent", "settled", "ended"}
 	return v.table(name, columns, func(after string) (rows [][]string, last string, err error) {
 		f.After = remit.DisbursementID(after)
 		list, err := c.store.Disbursements(v.Context(), f)
+		if err != nil {
+			return nil, "", err
+		}
+		paid, err := c.paymentsOf(v, list)
 		for _, d := range list {
-			rows = append(rows, []string{string(d.ID), d.ExternalID, string(d.Payment), d.Dialect, string(d.State), string(d.Reason), d.Amount.Major(),
+			p := paid[store.PaymentRef{Merchant: d.Merchant, ID: d.Payment}]
+			rows = append(rows, []string{string(d.ID), d.ExternalID, string(d.Payment), p.ExternalID, cmp.Or(d.OrderReference, p.OrderReference), d.Dialect, string(d.State), string(d.Reason), d.Amount.Major(),
 				string(d.Amount.Currency), d.Reference, d.EndToEndID(), d.Rail, stamp(d.Created), stamp(d.Sent), stamp(d.Settled), stamp(d.Ended)})
 		}
 		if len(list) == csvRowsMax {

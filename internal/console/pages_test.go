@@ -37,6 +37,7 @@ func TestEveryPageIsFitToBeSeen(t *testing.T) {
 	}
 	f := w.furnish()
 	all := append(pages[:len(pages):len(pages)], "m/%/payments/"+f.payment, "m/%/ledger/account?path=EUR", "m/%/ledger?at=2030-01-01T00:00",
+		"m/%/ledger?from=2000-01-01&to=2099-12-31", "m/%/ledger/account?path=EUR&from=2000-01-01&to=2001-01-01",
 		"m/%/requests?refused=yes", "m/%/requests/"+f.refused, "m/%/requests/"+f.stranger, "m/%/deliveries/"+f.dead, "m/%/out/"+string(f.settled), "m/%/out/"+string(f.returned), "m/%/out/"+string(f.waiting), "m/%/out/"+string(f.stuck), "m/%/out/"+string(f.accepted))
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)

@@ -38,10 +38,10 @@ func (c *Console) disbursement(v *visit) error {
 	x := d.Disbursement
 	data := map[string]any{
 		"D": x, "Payment": d.Payment, "Steps": c.timeline(v, d), "Acts": actsOn(x), "Account": c.masked(x.Merchant, x.Payee(d.Payment)),
-		"Outcomes": outcomes, "Reasons": bankReasons, "Call": v.curl("disbursements/" + string(x.ID) + "/outcome"),
+		"Order": x.OrderReference, "Outcomes": outcomes, "Reasons": bankReasons, "Call": v.curl("disbursements/" + string(x.ID) + "/outcome"),
 	}
 	if d.Payment != nil {
-		data["Bar"] = barOf(*d.Payment, d.Refunds, x.ID)
+		data["Bar"], data["Order"] = barOf(*d.Payment, d.Refunds, x.ID), d.Payment.OrderReference
 	}
 	v.render(200, "disbursement", string(x.Kind)+"s", string(x.Kind)+" "+cmp.Or(x.ExternalID, string(x.ID)), data)
 	return nil
