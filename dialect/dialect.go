@@ -91,6 +91,8 @@ type Dialect interface {
 	// Read takes a request apart. It never fails: what is wrong with the
 	// request, the call says when it is asked.
 	Read(Request) Call
+	// Settings are the names of what a merchant can be set to in the dialect.
+	Settings() Names
 	// Private is what of a request is hidden before it is kept.
 	Private() Private
 	// Checks are what a request is checked for before it is decided, in the

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"remit"
+	"remit/dialect"
+	"remit/internal/catalog"
 	"remit/internal/server"
 )
 
@@ -44,6 +47,9 @@ func (c merchantSettingsCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		if err := dialect.Misnamed(slices.Values(catalog.Dialects()), c.named()); err != nil {
+			return err
+		}
 		if c.changes() {
 			_, err = d.Engine.Do(ctx, remit.ChangeSettings{
 				Head: d.Engine.Head(m.ID, operator(), "remit merchant settings"), Change: func(s *remit.Settings) { c.change(s, list) },
@@ -58,6 +64,15 @@ func (c merchantSettingsCmd) Run(a *app) error {
 		}
 		return a.printJSON(m.Settings)
 	})
+}
+
+// named are the names that the flags set to something. The sandbox's switch is
+// no dialect's.
+func (c merchantSettingsCmd) named() remit.Settings {
+	s := remit.Settings{Functions: c.Function, Switches: maps.Clone(c.Switch), Config: maps.Clone(c.Config)}
+	delete(s.Switches, remit.SwitchSandbox)
+	maps.DeleteFunc(s.Config, func(_, value string) bool { return value == "" })
+	return s
 }
 
 // changes tells whether any flag was given.

@@ -99,9 +99,9 @@ func (c *merchantCall) Verify(who dialect.Caller) error {
 	switch held := c.auth.holds(c.r, who.Shared[sharedMerchant]); {
 	case !who.Known || !held || !c.auth.fresh(c.r.At, who.Settings):
 		return remit.Errorf(remit.Unauthenticated, reasonSignature, "the signature does not match the request")
-	case who.Settings.Disabled || !who.Admitted || !who.Settings.MayCall("merchant_api"):
+	case who.Settings.Disabled || !who.Admitted || !who.Settings.MayCall(functionMerchantAPI):
 		return remit.Errorf(remit.Forbidden, reasonInactive, "the merchant is not active")
-	case c.route != nil && c.route.method != http.MethodGet && !who.Settings.MayCall("refunds"):
+	case c.route != nil && c.route.method != http.MethodGet && !who.Settings.MayCall(functionRefunds):
 		return remit.Errorf(remit.Forbidden, reasonRefundsOff, "refunds are not enabled for the merchant")
 	}
 	return nil

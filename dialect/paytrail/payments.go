@@ -38,10 +38,10 @@ type function struct {
 
 // functions are all of them. docs/spec/paytrail.md#b1-basics-p-doc.
 var functions = []function{
-	{http.MethodPost, "", http.StatusCreated, "payments", decodeCreate},
-	{http.MethodGet, "/*", http.StatusOK, "payments", decodeStatus},
-	{http.MethodPost, "/*/refund", http.StatusCreated, "refunds", decodeRefund},
-	{http.MethodPost, "/*/refund/email", http.StatusCreated, "refunds", decodeEmailRefund},
+	{http.MethodPost, "", http.StatusCreated, functionPayments, decodeCreate},
+	{http.MethodGet, "/*", http.StatusOK, functionPayments, decodeStatus},
+	{http.MethodPost, "/*/refund", http.StatusCreated, functionRefunds, decodeRefund},
+	{http.MethodPost, "/*/refund/email", http.StatusCreated, functionRefunds, decodeEmailRefund},
 }
 
 // uuid is a transaction id by its shape alone: any RFC 4122 shape passes.
@@ -89,7 +89,7 @@ func (c *paymentsCall) Verify(who dialect.Caller) error {
 	}
 	c.verified = true
 	switch {
-	case who.Settings.Disabled || !who.Admitted || !who.Settings.MayCall("payment_api"):
+	case who.Settings.Disabled || !who.Admitted || !who.Settings.MayCall(functionPaymentAPI):
 		return remit.Errorf(remit.Forbidden, remit.ReasonDisabled, "the merchant may not use this service")
 	case c.function != nil && !who.Settings.MayCall(c.function.name):
 		return remit.Errorf(remit.Forbidden, remit.ReasonFunction, "the merchant may not use this function")

@@ -88,3 +88,20 @@ const (
 
 func seconds(t time.Time) string { return t.UTC().Format(isoSeconds) }
 func millis(t time.Time) string  { return t.UTC().Format(isoMillis) }
+
+// Settings are the names of a merchant's settings.
+func (Dialect) Settings() dialect.Names {
+	n := dialect.Names{Functions: []string{functionMerchantAPI, functionPaymentAPI, functionPayments, functionRefunds}}
+	for _, name := range []string{settingTimestampWindow, settingHashCase, settingEmailStatus, settingRefundStamp} {
+		n.Config = append(n.Config, Name+"."+name)
+	}
+	return n
+}
+
+// What a merchant can be kept from calling: an API, or some of it.
+const (
+	functionMerchantAPI = "merchant_api"
+	functionPaymentAPI  = "payment_api"
+	functionPayments    = "payments"
+	functionRefunds     = "refunds"
+)

@@ -99,3 +99,11 @@ func (Dialect) Routes() []dialect.Route {
 	}
 	return all
 }
+
+// Settings are the names of a merchant's settings.
+func (Dialect) Settings() dialect.Names {
+	return dialect.Names{
+		Switches: []string{switchZeroIsWhole, switchSettledOnly, switchStandardECC, switchAuthorized},
+		Config:   []string{configWebhookURI, configJKU, configReferenceMax, configIBAN, configBusiness, configBusinessName},
+	}
+}

@@ -5,8 +5,11 @@
 package trustly
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
+	"remit"
 	"remit/dialect"
 )
 
@@ -37,3 +40,12 @@ func (Dialect) Routes() []dialect.Route {
 
 // BodyBytesMax is the largest request, in bytes.
 func (Dialect) BodyBytesMax() int64 { return bodyBytesMax }
+
+// Settings are the names of a merchant's settings: its functions are the
+// methods.
+func (Dialect) Settings() dialect.Names {
+	return dialect.Names{
+		Functions: slices.Collect(maps.Keys(methods)), Switches: []string{remit.SwitchPayoutConfirmation, remit.SwitchPayoutFailed},
+		Config: []string{configSettlement, configWithdrawals, configDepositAccount},
+	}
+}

@@ -5,7 +5,12 @@
 // docs/reference/dialects/trustlyus-divergences.md.
 package trustlyus
 
-import "remit/dialect"
+import (
+	"path"
+	"strings"
+
+	"remit/dialect"
+)
 
 // Name is the dialect's name.
 const Name = "trustlyus"
@@ -32,3 +37,15 @@ func (Dialect) Routes() []dialect.Route {
 
 // BodyBytesMax is the largest request, in bytes.
 func (Dialect) BodyBytesMax() int64 { return bodyBytesMax }
+
+// Settings are the names of a merchant's settings: a function is the last word
+// of its path.
+func (Dialect) Settings() dialect.Names {
+	n := dialect.Names{Config: []string{Name + "." + overBalance, Name + "." + failEvent, Name + "." + notificationURL, Name + "." + algorithm}}
+	for where := range endpoints {
+		if _, at, _ := strings.Cut(where, " "); path.Base(at) != "*" {
+			n.Functions = append(n.Functions, path.Base(at))
+		}
+	}
+	return n
+}

@@ -145,7 +145,7 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		return list
 	}
 	for _, c := range []struct{ field, value, says string }{
-		{"functions", "Refund; Charge", "is no function"}, {"functions", strings.Repeat("x", 65), "is no function"},
+		{"functions", "Refund, Refnd", "no API has a function"}, {"functions", "Refund; Charge", "is no function"}, {"functions", strings.Repeat("x", 65), "is no function"},
 		{"functions", strings.Join(many("f", 101), ","), "more than 100 functions"},
 		{"blocked", strings.Repeat("x", 256), "at most 255 bytes"}, {"blocked", strings.Join(many("u", 1_001), "\n"), "more than 1000 end users"},
 	} {

@@ -187,6 +187,11 @@ func (c *Console) change(v *visit) (outcome, error) {
 	if err != nil {
 		return out, err
 	}
+	var named remit.Settings
+	forbid(&named, functions)
+	if err := dialect.Misnamed(maps.Values(c.o.Node.Dialects), named); err != nil {
+		return out, err
+	}
 	blocked, err := endUserList(v.PostFormValue("blocked"))
 	if err != nil {
 		return out, err

@@ -386,7 +386,7 @@ func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
 		"/merchants/acme": {
 			`{"name":"x"}`, `{"disabled":null}`, `{"disabled":"yes"}`, `{"balance_minor":{"EUR":-1}}`, `{"balance_minor":{"XXQ":1}}`, `{"balance_minor":7}`,
 			`{"disabled":true,"balance_minor":{"EUR":1,"SEK":"2"}}`, `{"ip_allow":["somewhere"]}`, `{"ip_allow":[]}`, `{"ip_allow":"192.0.2.1"}`,
-			`{"functions":{"Refund":"no"}}`, `{"functions":{"Refund":null}}`, `{"functions":null}`, `{"end_users_blocked":["a",null]}`, `{"ip_allow":[null]}`, `{"switches":{"warp":true}}`, `{"public_key":"none"}`, `{"public_key":7}`, `{"disabled":true,"public_key":""}`,
+			`{"functions":{"Refund":"no"}}`, `{"functions":{"Refund":null}}`, `{"functions":null}`, `{"functions":{"refnd":false}}`, `{"config":{"truelayer.webhook_urI":"http://a.test/"}}`, `{"config":{"truelayer.iban.":"x"}}`, `{"switches":{"sandbox":false}}`, `{"end_users_blocked":["a",null]}`, `{"ip_allow":[null]}`, `{"switches":{"warp":true}}`, `{"public_key":"none"}`, `{"public_key":7}`, `{"disabled":true,"public_key":""}`,
 		},
 	} {
 		for _, body := range bodies {

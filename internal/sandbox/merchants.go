@@ -10,14 +10,12 @@ import (
 	"slices"
 
 	"remit"
+	"remit/dialect"
 	"remit/internal/directory"
 	"remit/ledger"
 	"remit/money"
 	"remit/store"
 )
-
-// switches are the optional powers that a merchant can be given here.
-var switches = []string{remit.SwitchPayoutConfirmation, remit.SwitchPayoutFailed}
 
 // wanted is what a call asks a merchant to become. What is nil stays as it is.
 type wanted struct {
@@ -137,11 +135,6 @@ func (s *Sandbox) wanted(m remit.MerchantID, o *object) (w wanted, err error) {
 		w.blocked = &blocked
 	}
 	w.switches = o.flags("switches")
-	for name := range w.switches {
-		if !slices.Contains(switches, name) {
-			o.fail("there is no switch %q", name)
-		}
-	}
 	if in, ok := o.within("config"); ok {
 		w.config = map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(in.members)) {
@@ -151,6 +144,9 @@ func (s *Sandbox) wanted(m remit.MerchantID, o *object) (w wanted, err error) {
 			}
 			w.config[name] = text
 		}
+	}
+	if err := dialect.Misnamed(maps.Values(s.node.Dialects), remit.Settings{Functions: w.functions, Switches: w.switches, Config: w.config}); err != nil {
+		o.fail("%s", remit.AsError(err).Detail)
 	}
 	w.shield = shield(o)
 	w.key = s.wantedKey(m, o)

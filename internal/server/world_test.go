@@ -52,6 +52,7 @@ func (plainly) Read(r dialect.Request) dialect.Call { return say{r}.breaks("read
 func (plainly) Private() dialect.Private {
 	return dialect.Private{Secrets: []string{"password"}, Headers: []string{"Who"}}
 }
+func (plainly) Settings() dialect.Names                         { return dialect.Names{} }
 func (plainly) Checks() []dialect.Check                         { return nil }
 func (plainly) Notices(dialect.Occurrence) []remit.Notice       { return nil }
 func (plainly) Retry(remit.Notice, int64) (time.Duration, bool) { return 0, false }
