@@ -37,6 +37,7 @@ import (
 	"remit/money"
 	"remit/rail"
 	"remit/rail/simulator"
+	"remit/store/relational"
 	"remit/store/sqlite"
 )
 
@@ -67,10 +68,13 @@ func (silent) Send(context.Context, string, dialect.Outgoing) (dialect.Reply, ti
 // callers is how many requests are on their way at once at most.
 const callers = 32
 
-func openShop(t testing.TB) *shop {
+func openShop(t testing.TB) *shop { t.Helper(); return openShopOver(t, relational.Options{}) }
+
+// openShopOver is one whose store has a hook.
+func openShopOver(t testing.TB, o relational.Options) *shop {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "remit.db"))
+	s, err := sqlite.OpenWith(t.Context(), filepath.Join(dir, "remit.db"), o)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	must(t, s.Migrate(t.Context()))
@@ -242,6 +246,50 @@ func TestAKeyIsUsedByOneRequestAtATime(t *testing.T) {
 	_, list := x.send(t, x.request(t, "GET", path, ""))
 	if n := bytes.Count(list, []byte(`"id"`)); n != 1 {
 		t.Errorf("%d refunds are listed: %s", n, list)
+	}
+}
+
+// TestWhileARequestIsDecidedItsKeyIsTaken holds a request before its commit: the
+// same request is refused meanwhile, whatever its body, by an answer that binds
+// nothing. Then the first is accepted, and its answer repeated.
+// docs/spec/truelayer.md#10-idempotency, 10.7.
+func TestWhileARequestIsDecidedItsKeyIsTaken(t *testing.T) {
+	var armed atomic.Bool
+	held, goOn := make(chan bool), make(chan bool)
+	x := openShopOver(t, relational.Options{Hook: func(p relational.Point) error {
+		if p == relational.BeforeCommit && armed.CompareAndSwap(true, false) {
+			held <- true
+			<-goOn
+		}
+		return nil
+	}})
+	path, body := "/v3/payments/"+x.pay(t, 10000)+"/refunds", `{"amount_in_minor":100,"reference":"A"}`
+	first := x.signed(t, path, "k", body)
+	same, other := x.signed(t, path, "k", body), x.signed(t, path, "k", body+" ")
+	answers := make(chan answer)
+	armed.Store(true)
+	go func() {
+		status, body := x.send(t, first)
+		answers <- answer{status, body}
+	}()
+	<-held
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release()
+	soon, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	for _, r := range []*http.Request{same, other} {
+		status, got := x.send(t, r.WithContext(soon))
+		if status != 409 || !bytes.Contains(got, []byte(`"title":"Idempotency-Key Concurrency Conflict"`)) {
+			t.Errorf("meanwhile: %d %s", status, got)
+		}
+	}
+	release()
+	a := <-answers
+	if a.status != 202 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if status, again := x.send(t, x.signed(t, path, "k", body)); status != 202 || !bytes.Equal(again, a.body) {
+		t.Errorf("%d %s, after %s", status, again, a.body)
 	}
 }
 
