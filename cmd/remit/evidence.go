@@ -53,7 +53,7 @@ func (c evidenceVerifyCmd) Run(a *app) error {
 	}
 	d := b.Disbursement
 	a.print("%s %s of merchant %s: %s, %s", d.Kind, d.ID, b.Merchant, money.Amount{Minor: d.AmountMinor, Currency: money.Currency(d.Currency)}, d.State)
-	a.print("%d requests, %d events and %d notifications, issued %s by %s", len(b.Requests), len(b.Events), len(b.Notifications), b.Issued.Format("2006-01-02 15:04:05 MST"), b.By)
+	a.print("%s, %s and %s, issued %s by %s", count(len(b.Requests), "request"), count(len(b.Events), "event"), count(len(b.Notifications), "notification"), b.Issued.Format("2006-01-02 15:04:05 MST"), b.By)
 	a.print("the evidence holds")
 	return nil
 }

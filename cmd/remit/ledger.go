@@ -75,7 +75,7 @@ func (c ledgerCheckCmd) print(a *app, r check.Report) error {
 	if c.JSON {
 		return a.printJSON(r)
 	}
-	a.print("%d merchants, %d events, %d transfers", r.Merchants, r.Events, r.Transfers)
+	a.print("%s, %s, %s", count(r.Merchants, "merchant"), count(r.Events, "event"), count(r.Transfers, "transfer"))
 	for _, cur := range slices.Sorted(maps.Keys(r.Currencies)) {
 		t := r.Currencies[cur]
 		a.print("%s: balances %s, of which held %s", cur, money.Amount{Minor: t.BalanceMinor, Currency: cur}.Major(), money.Amount{Minor: t.HeldMinor, Currency: cur}.Major())
@@ -90,6 +90,14 @@ func (c ledgerCheckCmd) print(a *app, r check.Report) error {
 		a.print("the books hold")
 	}
 	return nil
+}
+
+// count is how many things there are, in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // printJSON writes a result for programs.

@@ -42,11 +42,14 @@ func migrated(err error) error {
 	return err
 }
 
-// sameBank says what to do about a bank that is not the store's, or another's.
+// sameBank says what to do about a bank that is not the store's, another's, or
+// not named.
 func sameBank(err error) error {
 	switch {
 	case errors.Is(err, node.ErrOtherBank):
 		return hinted{err, "set rails.simulator to the bank that the store was used with; a new bank needs a new store"}
+	case errors.Is(err, catalog.ErrRails):
+		return hinted{err, "set rails.simulator.journal, or rails.simulator.url and rails.simulator.token: what remit bank has in REMIT_BANK_TOKEN"}
 	case errors.Is(err, catalog.ErrInUse):
 		return hinted{err, "remit bank --journal FILE serves several processes, which name its URL in rails.simulator.url"}
 	}

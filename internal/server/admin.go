@@ -29,6 +29,7 @@ func Admin(metrics, console http.Handler, checks ...Check) http.Handler {
 	if console != nil {
 		mux.Handle("/console", console)
 		mux.Handle("/console/", console)
+		mux.Handle("GET /{$}", http.RedirectHandler("/console/", http.StatusSeeOther)) // who was told the address alone
 	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
