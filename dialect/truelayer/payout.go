@@ -63,7 +63,7 @@ func (c *call) payee(b object, p *dialect.Payout) *payee {
 		who.Source, who.User = b.needed("payment_source_id"), b.needed("user_id")
 		p.Payer = remit.Name{Scope: scopeSource, Text: who.Source}
 		p.Judge = func(of remit.Payment) *remit.Error {
-			if of.State != remit.PaymentFunded || nameIn(of, scopeUser) != who.User {
+			if of.State != remit.PaymentFunded || nameIn(of, scopeUser) != who.User || of.Amount.Currency != p.Amount.Currency {
 				return remit.Errorf(remit.NotFound, remit.ReasonBeneficiary, "There is no such payment source of the user.")
 			}
 			return nil
