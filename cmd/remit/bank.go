@@ -15,9 +15,9 @@ import (
 // the engine's process dies and the bank's must not.
 type bankCmd struct {
 	Journal  string        `help:"Where the bank keeps its journal." type:"path" required:"" placeholder:"FILE"`
-	Listen   string        `help:"Where it listens." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
+	Listen   string        `help:"Where it listens: at a free port of this machine if left out. It prints its URL." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
 	Delay    time.Duration `help:"From the hand-over of an instruction to its settlement." default:"10s"`
-	TokenEnv string        `help:"The environment variable that holds the token which callers must show." default:"REMIT_BANK_TOKEN" placeholder:"NAME"`
+	TokenEnv string        `help:"The environment variable that holds the token which callers must show: ${default} if left out." default:"REMIT_BANK_TOKEN" placeholder:"NAME"`
 }
 
 // bankEvery is how often the bank looks for what has fallen due.

@@ -35,7 +35,7 @@ func (sandboxCmd) Help() string {
 // sandboxStart starts a sandbox, and serves until it is told to stop.
 type sandboxStart struct {
 	Data        string        `help:"Where everything is kept. Without it a new folder is made, and removed at the end." type:"path" placeholder:"DIR"`
-	Listen      string        `help:"Where it listens; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Listen      string        `help:"Where it listens: ${default} if left out. Port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Seed        *int64        `help:"Make the clock stand still, and all ids come from this number." placeholder:"N"`
 	BankDelay   time.Duration `help:"From the hand-over of an instruction to its settlement, of the virtual clock." default:"10s"`
 	AllowPublic bool          `help:"Listen on an address that others can reach too. Whoever does reach it controls everything."`

@@ -92,7 +92,7 @@ func (c *Console) overview(v *visit) error {
 }
 
 // stalledHint says what is stalled.
-var stalledHint = fmt.Sprintf("Sent more than %d hours ago, and no rail has said since that they are paid. They are asked about again by themselves.", int(stalledAfter.Hours()))
+var stalledHint = fmt.Sprintf("Sent more than %d hours ago, and no rail has said since that they are paid. They are asked about again by themselves; their bank can be asked by the end-to-end id on their page.", int(stalledAfter.Hours()))
 
 // attention gathers what needs a person, the most pressing first.
 func (c *Console) attention(v *visit) ([]attention, error) {

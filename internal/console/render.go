@@ -230,7 +230,7 @@ func stateHTML(s any) template.HTML {
 // says too little.
 var kinds = map[string]string{
 	remit.KindSettings: "settings changed", remit.KindIssued: "credentials issued", remit.KindRevoked: "credentials revoked",
-	remit.KindKeyReplaced: "public key replaced", remit.KindChecked: "books checked", remit.KindRedelivered: "sent once more", remit.KindTopUp: "topped up",
+	remit.KindKeyReplaced: "public key replaced", remit.KindChecked: "books checked", remit.KindRedelivered: "sent once more", remit.KindTopUp: "topped up", remit.KindHurried: "sent at once",
 }
 
 // words makes a name of ours readable.
