@@ -58,7 +58,7 @@ func (r Register) decide(f Facts) (Change, error) {
 			Merchant: r.Merchant, ID: BeneficiaryID(x.name(r.Naming)), Dialect: r.Dialect, Digest: r.Same,
 			Account: r.Account, Holder: r.Holder, Details: r.Details, Created: f.Now,
 		}
-		x.c.Beneficiaries = []Beneficiary{*b}
+		x.c.Beneficiaries, x.c.Origin = []Beneficiary{*b}, r.Owner()
 	}
 	if len(x.c.Beneficiaries) > 0 || r.NotificationURL != "" {
 		x.event(string(b.ID), KindRegistered)

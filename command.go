@@ -17,6 +17,12 @@ type Head struct {
 	Evidence string // what shows it: see Event.Evidence
 }
 
+// PaymentID is the id of the payment that the command makes.
+func (h Head) PaymentID() PaymentID { return PaymentID("p" + h.ID) }
+
+// DisbursementID is the id of the disbursement that the command makes.
+func (h Head) DisbursementID() DisbursementID { return DisbursementID("d" + h.ID) }
+
 // Needs is what a decision looks at beside its merchant. The store reads it
 // under the merchant's lock.
 type Needs struct {
@@ -85,7 +91,11 @@ type Change struct {
 	Tries         []Try
 	Answers       []Answer
 	Credentials   []Credential
-	Result        Result
+	// Origin is whose the sealed texts are that rows of the change did not have
+	// before: they are kept sealed anew, each for its own row. "" says that they
+	// are their rows' own already.
+	Origin Owner
+	Result Result
 }
 
 // Empty tells whether the change writes nothing.

@@ -89,13 +89,20 @@ type Disbursement struct {
 	Ended   time.Time // when it failed, was canceled or came back
 }
 
-// Payee is the account that a disbursement goes to: its own, or that of its
-// payment's payer. "" if nobody knows it.
-func (d Disbursement) Payee(p *Payment) Sealed {
+// Payee is who is paid: an account, "" if nobody knows it, its holder's name,
+// and whose both are.
+type Payee struct {
+	Account, Name Sealed
+	Owner         Owner
+}
+
+// Payee is who a disbursement goes to: its own account, or that of its
+// payment's payer.
+func (d Disbursement) Payee(p *Payment) Payee {
 	if d.Account != "" || p == nil || d.Kind == KindPayout {
-		return d.Account
+		return Payee{d.Account, d.AccountName, d.ID.Owner()}
 	}
-	return p.PayerAccount
+	return p.Payer()
 }
 
 // Live tells whether the disbursement still counts against what may be

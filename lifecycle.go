@@ -49,6 +49,8 @@ type OpenPayment struct {
 	FitBack func(o OpenPayment, back Disbursement, earlier []Payment) (OpenPayment, *Error)
 
 	Faults []Fault
+
+	origin Owner // of the payer's account and name, where they are another's: see Change.Origin
 }
 
 // Header is the command's head.
@@ -121,7 +123,7 @@ func (o OpenPayment) fitted(f Facts) (OpenPayment, error) {
 		return o, Errorf(NotFound, ReasonBeneficiary, "there is no such account")
 	}
 	of, fault := f.Named[0], (*Error)(nil)
-	o.PayerAccount, o.PayerName = of.PayerAccount, of.PayerName
+	o.PayerAccount, o.PayerName, o.origin = of.PayerAccount, of.PayerName, of.ID.Owner()
 	if o.Judge != nil {
 		fault = o.Judge(of)
 	}
@@ -141,7 +143,7 @@ func (o OpenPayment) brought(f Facts) (OpenPayment, error) {
 	if d == nil || d.Dialect != o.Dialect {
 		return o, Errorf(NotFound, "", "there is no such disbursement")
 	}
-	o.PayerAccount, o.PayerName = d.Account, d.AccountName
+	o.PayerAccount, o.PayerName, o.origin = d.Account, d.AccountName, d.ID.Owner()
 	o, fault := o.FitBack(o, *d, f.Named)
 	if fault != nil {
 		return o, fault
@@ -155,8 +157,9 @@ func (o OpenPayment) decide(f Facts) (Change, error) {
 		return Change{}, err
 	}
 	x := begin(f, o.Head)
+	x.c.Origin = o.origin
 	p := Payment{
-		ID: PaymentID("p" + o.ID), Merchant: o.Merchant, Dialect: o.Dialect, ExternalID: o.ExternalID, Names: o.Names, Amount: o.Amount,
+		ID: o.PaymentID(), Merchant: o.Merchant, Dialect: o.Dialect, ExternalID: o.ExternalID, Names: o.Names, Amount: o.Amount,
 		State: PaymentOpened, Portions: o.Portions, NotificationURL: o.NotificationURL, OrderReference: o.OrderReference,
 		PayerAccount: o.PayerAccount, PayerName: o.PayerName, Attributes: o.Attributes, Details: o.Details, Opened: f.Now, Updated: f.Now,
 	}
@@ -251,6 +254,7 @@ func (m MovePayment) decide(f Facts) (Change, error) {
 		p.Details = details
 	}
 	x := begin(f, m.Head)
+	x.c.Origin = m.Owner()
 	if m.To == "" {
 		p.Updated = f.Now
 		x.event(string(p.ID), KindAmended)
@@ -557,7 +561,7 @@ func (m MarkSent) Decide(f Facts) (Change, error) {
 	case d.Kind == KindRefund && f.Payment != nil && f.Payment.gone():
 		x.end(d, Failed, ReasonPaymentGone)
 		x.c.Done = []WorkID{m.Work.ID}
-	case d.Payee(f.Payment) == "":
+	case d.Payee(f.Payment).Account == "":
 		x.end(d, Failed, ReasonNoBeneficiary)
 		x.c.Done = []WorkID{m.Work.ID}
 	default:

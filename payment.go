@@ -74,6 +74,9 @@ func (p Payment) late() (at time.Time, ever bool) {
 	return p.Authorized.Add(time.Duration(p.Attributes.LateMicros) * time.Microsecond), p.State == PaymentAuthorized && p.Attributes.LateMicros > 0
 }
 
+// Payer is who paid, as who can be paid.
+func (p Payment) Payer() Payee { return Payee{p.PayerAccount, p.PayerName, p.ID.Owner()} }
+
 // Left is what may still be refunded, in minor units.
 func (p Payment) Left() int64 { return p.Amount.Minor - p.RefundedMinor }
 

@@ -62,23 +62,23 @@ func (p Payout) Decide(f Facts) (Change, error) {
 	return p.under(p.Head, f, func() (Change, error) { return p.decide(f) })
 }
 
-// account says who is paid.
-func (p Payout) account(f Facts) (account, name Sealed, err error) {
+// payee says who is paid.
+func (p Payout) payee(f Facts) (Payee, error) {
 	b, of := f.Beneficiary, f.Payment
 	switch {
 	case b != nil && b.Dialect == p.Dialect:
-		return b.Account, b.Holder, nil
+		return Payee{b.Account, b.Holder, b.ID.Owner()}, nil
 	case p.Payer.Text != "" && of != nil && of.Dialect == p.Dialect:
 		if p.Judge != nil {
 			if err := p.Judge(*of); err != nil {
-				return "", "", err
+				return Payee{}, err
 			}
 		}
-		return of.PayerAccount, of.PayerName, nil
+		return of.Payer(), nil
 	case p.Beneficiary != "" || p.Payer.Text != "":
-		return "", "", Errorf(NotFound, ReasonBeneficiary, "there is no such account")
+		return Payee{}, Errorf(NotFound, ReasonBeneficiary, "there is no such account")
 	}
-	return p.Account, p.AccountName, nil
+	return Payee{p.Account, p.AccountName, p.DisbursementID().Owner()}, nil
 }
 
 func (p Payout) decide(f Facts) (Change, error) {
@@ -87,7 +87,7 @@ func (p Payout) decide(f Facts) (Change, error) {
 			return Change{}, err
 		}
 	}
-	account, name, err := p.account(f)
+	to, err := p.payee(f)
 	if err != nil {
 		return Change{}, err
 	}
@@ -107,13 +107,14 @@ func (p Payout) decide(f Facts) (Change, error) {
 		return Change{}, Errorf(Invalid, ReasonAmount, "the amount must be above zero")
 	}
 	x := begin(f, p.Head)
+	x.c.Origin = to.Owner
 	asked, err := p.asked(x)
 	if err != nil {
 		return Change{}, err
 	}
 	d := Disbursement{
-		ID: DisbursementID("d" + p.ID), Merchant: p.Merchant, Kind: KindPayout, Dialect: p.Dialect, Amount: p.Amount,
-		Reference: p.Reference, Rail: p.Rail, Details: p.Details, Account: account, AccountName: name,
+		ID: p.DisbursementID(), Merchant: p.Merchant, Kind: KindPayout, Dialect: p.Dialect, Amount: p.Amount,
+		Reference: p.Reference, Rail: p.Rail, Details: p.Details, Account: to.Account, AccountName: to.Name,
 		NotificationURL: p.NotificationURL, OrderReference: p.OrderReference, Created: f.Now, Updated: f.Now,
 	}
 	if p.OrderOnce {
@@ -214,6 +215,7 @@ func (p Proceed) decide(f Facts) (Change, error) {
 		d.Account, d.AccountName = p.Account, p.AccountName
 	}
 	x := begin(f, p.Head)
+	x.c.Origin = p.Owner()
 	x.accept(nil, &d)
 	x.keep(nil, d)
 	x.c.Result.Payment = f.Payment

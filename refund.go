@@ -113,7 +113,7 @@ func (r Refund) decide(f Facts) (Change, error) {
 	}
 	p.Portions = portions
 	d := Disbursement{
-		ID: DisbursementID("d" + r.ID), Merchant: r.Merchant, Kind: KindRefund, Payment: p.ID, Dialect: r.Dialect,
+		ID: r.DisbursementID(), Merchant: r.Merchant, Kind: KindRefund, Payment: p.ID, Dialect: r.Dialect,
 		Amount: amount, Reference: r.Reference, Rail: r.Rail, Portions: r.Portions, Details: r.Details, Created: f.Now, Updated: f.Now,
 	}
 	if p.State != PaymentFunded {

@@ -56,6 +56,23 @@ func ParseEndToEndID(s string) (MerchantID, DisbursementID, bool) {
 // secret. It is safe to store, and useless to who reads the database.
 type Sealed string
 
+// Owner is what a sealed text belongs to within its merchant. Of anything else
+// it does not open.
+type Owner string
+
+// Owner is the payment, as what its sealed texts belong to.
+func (id PaymentID) Owner() Owner { return Owner(id) }
+
+// Owner is the disbursement, as what its sealed texts belong to.
+func (id DisbursementID) Owner() Owner { return Owner(id) }
+
+// Owner is the beneficiary, as what its sealed texts belong to.
+func (id BeneficiaryID) Owner() Owner { return Owner(beneficiaryMark + id) }
+
+// Owner is the command, as what the sealed texts belong to that it brings to
+// something that is there already, or that has no name yet.
+func (h Head) Owner() Owner { return Owner(h.ID) }
+
 // Merchant is who asks us. Its row is what every writer of its money locks.
 type Merchant struct {
 	ID       MerchantID

@@ -141,21 +141,22 @@ const refundsOfOne = 4
 
 // payments makes n funded payments of a merchant, and answers their names.
 func payments(ctx context.Context, nd *node.Node, t tongue, m remit.MerchantID, n int) (names []string, err error) {
-	account, err := nd.Vault.Seal("FI2112345600000785", engine.AccountBinding(m))
-	if err != nil {
-		return nil, err
-	}
 	open, err := t.dialect.Stage(dialect.Spec{Amount: money.Amount{Minor: 1_000_000, Currency: "EUR"}, State: remit.PaymentFunded})
 	if err != nil {
 		return nil, err
 	}
-	open.Dialect, open.PayerAccount = t.dialect.Name(), account
+	open.Dialect = t.dialect.Name()
 	var wg sync.WaitGroup
 	names, errs := make([]string, n), make([]error, n)
 	for i := range n {
 		one := open
 		one.Head = nd.Engine.Head(m, "operator:bench", "")
 		wg.Go(func() {
+			var err error
+			if one.PayerAccount, err = nd.Vault.Seal("FI2112345600000785", engine.AccountBinding(m, one.PaymentID().Owner())); err != nil {
+				errs[i] = err
+				return
+			}
 			res, err := nd.Engine.Do(ctx, one)
 			if errs[i] = err; err == nil {
 				names[i] = res.Payment.ExternalID

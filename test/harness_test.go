@@ -261,11 +261,12 @@ func (nowhere) Lookup(context.Context, string) (rail.Outcome, error) {
 func (in *installation) deposits(m remit.MerchantID, n int, minor int64) (ids []string) {
 	in.t.Helper()
 	in.inside(func(nd *node.Node) {
-		account, err := nd.Vault.Seal("FI2112345600000785", engine.AccountBinding(m))
-		must(in.t, err)
 		for range n {
+			head := nd.Engine.Head(m, "operator:test", "")
+			account, err := nd.Vault.Seal("FI2112345600000785", engine.AccountBinding(m, head.PaymentID().Owner()))
+			must(in.t, err)
 			res, err := nd.Engine.Do(in.t.Context(), remit.OpenPayment{
-				Head: nd.Engine.Head(m, "operator:test", ""), Keyed: remit.Keyed{Dialect: "trustly"}, State: remit.PaymentFunded,
+				Head: head, Keyed: remit.Keyed{Dialect: "trustly"}, State: remit.PaymentFunded,
 				Amount: money.Amount{Minor: minor, Currency: "EUR"}, PayerAccount: account,
 			})
 			must(in.t, err)

@@ -191,12 +191,13 @@ func pay(args []string) error {
 		if err != nil {
 			return err
 		}
-		account, err := d.vault.Seal("DE75512108001245126199", engine.AccountBinding(m))
+		head := d.Engine.Head(m, "engine", "a script")
+		account, err := d.vault.Seal("DE75512108001245126199", engine.AccountBinding(m, head.PaymentID().Owner()))
 		if err != nil {
 			return err
 		}
 		_, err = d.Engine.Do(ctx, remit.OpenPayment{
-			Head: d.Engine.Head(m, "engine", "a script"), Keyed: remit.Keyed{Dialect: "trustly"}, ExternalID: args[1], Amount: amount,
+			Head: head, Keyed: remit.Keyed{Dialect: "trustly"}, ExternalID: args[1], Amount: amount,
 			State: remit.PaymentFunded, PayerAccount: account,
 		})
 		return err

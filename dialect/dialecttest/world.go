@@ -171,13 +171,13 @@ func (w *world) stage(spec dialect.Spec, name string) {
 	if name != "" {
 		open.ExternalID = name
 	}
-	open.PayerAccount, open.PayerName = w.seal(spec.Payer.Account), w.seal(spec.Payer.Name)
+	open.PayerAccount, open.PayerName = w.seal(open.PaymentID().Owner(), spec.Payer.Account), w.seal(open.PaymentID().Owner(), spec.Payer.Name)
 	w.must(open)
 }
 
-func (w *world) seal(text string) remit.Sealed {
+func (w *world) seal(of remit.Owner, text string) remit.Sealed {
 	w.t.Helper()
-	sealed, err := w.vault.Seal(text, engine.AccountBinding(merchant))
+	sealed, err := w.vault.Seal(text, engine.AccountBinding(merchant, of))
 	fine(w.t, err)
 	return sealed
 }
@@ -233,7 +233,8 @@ func (w *world) happen(words []string, add func(name, text string)) {
 	case verb == "cancel":
 		w.must(remit.Cancel{Head: w.head("operator:test"), Disbursement: w.disbursement(what).ID, Reason: remit.ReasonAborted})
 	case verb == "proceed":
-		w.must(remit.Proceed{Head: w.head("operator:test"), Disbursement: w.disbursement(what).ID, Account: w.seal(rest[0])})
+		head := w.head("operator:test")
+		w.must(remit.Proceed{Head: head, Disbursement: w.disbursement(what).ID, Account: w.seal(head.Owner(), rest[0])})
 	case verb == "pass":
 		d, err := time.ParseDuration(what)
 		fine(w.t, err)

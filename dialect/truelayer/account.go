@@ -181,11 +181,8 @@ func (c *call) transaction(x remit.Entry, r remit.Result) (t transactionJSON, ok
 	case d != nil && x.Amount.Minor < 0:
 		return c.paidOut(t, *d, p, r)
 	case d != nil: // it came back
-		account, name := r.Accounts[d.Payee(p)], r.Accounts[d.AccountName]
-		if d.AccountName == "" && p != nil {
-			name = r.Accounts[p.PayerName]
-		}
-		t.external(stamp(x.At), account, name, d.Reference)
+		to := d.Payee(p)
+		t.external(stamp(x.At), r.Accounts[to.Account], r.Accounts[to.Name], d.Reference)
 		t.ReturnFor = map[string]string{"type": "identified", "returned_id": d.ExternalID}
 	case p != nil && x.Amount.Minor > 0 && p.Dialect == Name:
 		s := sourceOf(*p, r)

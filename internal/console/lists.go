@@ -206,7 +206,7 @@ func (c *Console) payment(v *visit) error {
 		return err
 	}
 	v.render(200, "payment", "payments", "Payment "+cmp.Or(p.ExternalID, string(p.ID)), map[string]any{
-		"Payment": p, "Refunds": refunds, "Events": events, "Refused": refused, "Bar": barOf(p, refunds, ""), "Account": c.masked(p.Merchant, p.PayerAccount),
+		"Payment": p, "Refunds": refunds, "Events": events, "Refused": refused, "Bar": barOf(p, refunds, ""), "Account": c.masked(p.Merchant, p.Payer()),
 	})
 	return nil
 }

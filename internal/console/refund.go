@@ -194,6 +194,9 @@ func happened(d remit.Disbursement, e remit.Event) entry {
 		}
 	case remit.KindStuck:
 		x.Title = "Stuck: the last look-up could not tell what became of it"
+		if e.Evidence == engine.Unreadable {
+			x.Title = "Stuck: whom it goes to cannot be read, and nothing was handed over"
+		}
 	case remit.KindUnknown:
 		x.Title = "The rail could not tell; it will be asked again"
 	case remit.KindHurried:
@@ -288,12 +291,12 @@ func maskOne(number string) string {
 	return number[:shownDigits] + " ···· " + number[len(number)-shownDigits:]
 }
 
-// masked is a sealed account number, but for its ends.
-func (c *Console) masked(m remit.MerchantID, s remit.Sealed) string {
-	text, err := c.o.Node.Vault.Open(s, engine.AccountBinding(m))
+// masked is a payee's account number, but for its ends.
+func (c *Console) masked(m remit.MerchantID, p remit.Payee) string {
+	text, err := c.o.Node.Vault.Open(p.Account, engine.AccountBinding(m, p.Owner))
 	switch {
 	case err != nil:
-		return "sealed under another master key"
+		return "unreadable: it was altered, belongs to another, or is sealed under another master key"
 	case text == "":
 		return ""
 	}

@@ -185,10 +185,11 @@ func (w *world) refund(order, amount string) remit.DisbursementID {
 // payout pays somebody out of acme's balance, and answers its id.
 func (w *world) payout(minor int64) remit.DisbursementID {
 	w.Helper()
-	account, err := w.node.Vault.Seal("FI2112345600000785", engine.AccountBinding("acme"))
+	head := w.node.Engine.Head("acme", "merchant", "request:1")
+	account, err := w.node.Vault.Seal("FI2112345600000785", engine.AccountBinding("acme", head.DisbursementID().Owner()))
 	must(w, err)
 	res, err := w.node.Engine.Do(w.Context(), remit.Payout{
-		Head: w.node.Engine.Head("acme", "merchant", "request:1"), Keyed: remit.Keyed{Dialect: "trustly"}, Rail: "simulator",
+		Head: head, Keyed: remit.Keyed{Dialect: "trustly"}, Rail: "simulator",
 		Account: account, Amount: money.Amount{Minor: minor, Currency: "EUR"},
 	})
 	must(w, err)

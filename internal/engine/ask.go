@@ -63,19 +63,19 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 	case op.Payout != nil:
 		cmd := op.Payout.Payout
 		cmd.Head, cmd.Rail = head, e.cfg.Rail
-		cmd.Account, cmd.AccountName = s.party(op.Payout.Payee)
+		cmd.Account, cmd.AccountName = s.party(head.DisbursementID().Owner(), op.Payout.Payee)
 		key := keyed(&cmd.Keyed, op.Payout.Content)
 		return cmd, key, s.err
 	case op.Open != nil:
 		cmd := op.Open.OpenPayment
 		cmd.Head = head
-		cmd.PayerAccount, cmd.PayerName = s.party(op.Open.Payer)
+		cmd.PayerAccount, cmd.PayerName = s.party(head.PaymentID().Owner(), op.Open.Payer)
 		key := keyed(&cmd.Keyed, op.Open.Content)
 		return cmd, key, s.err
 	case op.Register != nil:
 		cmd := op.Register.Register
 		cmd.Head, cmd.Same = head, e.cfg.Vault.Digest("account", in, string(op.Register.Same))
-		cmd.Account, cmd.Holder = s.party(op.Register.Party)
+		cmd.Account, cmd.Holder = s.party(head.Owner(), op.Register.Party)
 		key := keyed(&cmd.Keyed, op.Register.Content)
 		return cmd, key, s.err
 	case op.SpendKey != nil:
@@ -86,7 +86,7 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 	case op.Move != nil:
 		cmd := op.Move.MovePayment
 		cmd.Head, cmd.Only = head, in
-		cmd.PayerAccount, cmd.PayerName = s.party(op.Move.Payer)
+		cmd.PayerAccount, cmd.PayerName = s.party(head.Owner(), op.Move.Payer)
 		key := keyed(&cmd.Keyed, op.Move.Content)
 		return cmd, key, s.err
 	case op.Cancel != nil:
@@ -97,30 +97,11 @@ func (e *Engine) command(m remit.MerchantID, in, evidence string, op dialect.Ope
 	case op.Proceed != nil:
 		cmd := op.Proceed.Proceed
 		cmd.Head, cmd.Only = head, in
-		cmd.Account, cmd.AccountName = s.party(op.Proceed.Payee)
+		cmd.Account, cmd.AccountName = s.party(head.Owner(), op.Proceed.Payee)
 		key := keyed(&cmd.Keyed, []byte(op.Content))
 		return cmd, key, s.err
 	}
 	return nil, remit.Keyed{}, nil
-}
-
-// sealer seals what belongs to one merchant, and keeps the first error.
-type sealer struct {
-	e   *Engine
-	m   remit.MerchantID
-	err error
-}
-
-func (s *sealer) party(p dialect.Party) (account, name remit.Sealed) {
-	return s.seal(p.Account), s.seal(p.Name)
-}
-
-func (s *sealer) seal(text string) remit.Sealed {
-	sealed, err := s.e.cfg.Vault.Seal(text, AccountBinding(s.m))
-	if err != nil && s.err == nil {
-		s.err = err
-	}
-	return sealed
 }
 
 // recall reads what an earlier command made, as it is now.

@@ -207,8 +207,12 @@ func (g *group) one(i int, j *job) answer {
 	if err := cmp.Or(fit(c), g.taken(c)); err != nil {
 		return answer{err: err}
 	}
-	if err := g.apply(j, &c); err != nil {
-		g.e.cfg.Log.Error("a decision does not fit the books", "command", j.head.ID, "merchant", j.head.Merchant, "error", err)
+	err = g.anew(j.head.Merchant, &c)
+	if err == nil {
+		err = g.apply(j, &c)
+	}
+	if err != nil {
+		g.e.cfg.Log.Error("a decision cannot be kept", "command", j.head.ID, "merchant", j.head.Merchant, "error", err)
 		return answer{err: &remit.Error{Code: remit.Internal, Detail: "internal error", Err: err}}
 	}
 	g.changed[i] = true

@@ -110,18 +110,23 @@ func (a asked) open(res *remit.Result) error {
 			disbursements = append(disbursements, *x.Disbursement)
 		}
 	}
-	var sealed []remit.Sealed
 	for _, p := range payments {
-		sealed = append(sealed, p.PayerAccount, p.PayerName)
+		if err := a.clear(res, p.ID.Owner(), p.PayerAccount, p.PayerName); err != nil {
+			return err
+		}
 	}
 	for _, d := range disbursements {
-		sealed = append(sealed, d.Account, d.AccountName)
-	}
-	for _, s := range sealed {
-		if _, done := res.Accounts[s]; done {
-			continue
+		if err := a.clear(res, d.ID.Owner(), d.Account, d.AccountName); err != nil {
+			return err
 		}
-		text, err := a.e.cfg.Vault.Open(s, AccountBinding(a.m))
+	}
+	return nil
+}
+
+// clear opens what belongs to one payment or disbursement.
+func (a asked) clear(res *remit.Result, of remit.Owner, sealed ...remit.Sealed) error {
+	for _, s := range sealed {
+		text, err := a.e.open(a.m, of, s)
 		if err != nil {
 			return err
 		}

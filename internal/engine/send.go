@@ -31,10 +31,6 @@ func again(schedule []time.Duration, tries int64) time.Duration {
 	return schedule[min(int(tries), len(schedule)-1)]
 }
 
-// AccountBinding is what a merchant's sealed accounts and their holders' names
-// are bound to.
-func AccountBinding(m remit.MerchantID) string { return "account/" + string(m) }
-
 // Run carries out one claimed piece of work. Nil means that what came of it is
 // kept, or that the work is somebody else's by now.
 func (e *Engine) Run(ctx context.Context, w remit.Work) error {
@@ -117,15 +113,12 @@ func (e *Engine) call(name, what string, f func() (rail.Outcome, error)) (rail.O
 
 // instruction is the same for a disbursement however often it is made.
 func (e *Engine) instruction(d remit.Disbursement, p *remit.Payment) (rail.Instruction, error) {
-	holder := d.AccountName
-	if d.Account == "" && p != nil {
-		holder = p.PayerName
-	}
-	account, err := e.cfg.Vault.Open(d.Payee(p), AccountBinding(d.Merchant))
+	to := d.Payee(p)
+	account, err := e.open(d.Merchant, to.Owner, to.Account)
 	if err != nil {
 		return rail.Instruction{}, err
 	}
-	name, err := e.cfg.Vault.Open(holder, AccountBinding(d.Merchant))
+	name, err := e.open(d.Merchant, to.Owner, to.Name)
 	if err != nil {
 		return rail.Instruction{}, err
 	}
@@ -136,13 +129,13 @@ func (e *Engine) instruction(d remit.Disbursement, p *remit.Payment) (rail.Instr
 
 // record writes what a rail answered.
 func (e *Engine) record(ctx context.Context, w remit.Work, d remit.Disbursement, name string, out rail.Outcome, err error) error {
-	if errors.Is(err, vault.ErrSealed) {
-		return err // a matter of our keys: not for the rail to answer
-	}
 	o := remit.Outcome{
 		Head: e.Head(w.Merchant, "rail:"+name, text(evidence(out, err))), Disbursement: d.ID, Currency: d.Amount.Currency, Work: &w,
 	}
 	switch {
+	case errors.Is(err, vault.ErrSealed):
+		o.Became = remit.BecameStuck // no rail can tell whom it is for, nor can trying again
+		e.cfg.Log.Error("a payee's account does not open: nothing was sent", "merchant", d.Merchant, "disbursement", d.ID, "error", err)
 	case errors.Is(err, rail.ErrNotSent):
 		o.Became, o.Again = remit.BecameNotSent, again(unknownAgain, w.Tries)
 	case err != nil || out.Status == rail.Unknown:
@@ -167,10 +160,17 @@ func (e *Engine) record(ctx context.Context, w remit.Work, d remit.Disbursement,
 	return err
 }
 
+// Unreadable is the evidence of a disbursement that is stuck because the
+// account or the name that it goes to does not open: it was altered, or is
+// another's. Whoever has put that right can have it asked again.
+const Unreadable = "payee:unreadable"
+
 // evidence is what an event says of a rail's answer. Nothing in it is
 // personal.
 func evidence(out rail.Outcome, err error) string {
 	switch {
+	case errors.Is(err, vault.ErrSealed):
+		return Unreadable
 	case errors.Is(err, rail.ErrNotSent):
 		return "answer:not_sent"
 	case err != nil:

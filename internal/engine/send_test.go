@@ -40,10 +40,11 @@ func newLife(t *testing.T, s store.Store, through func(rail.Rail) rail.Rail, amo
 	l.world.Close()
 	l.restart(t, through, nil)
 	l.merchant(t, "acme", 100_000)
-	account, err := l.vault.Seal("DE89370400440532013000", engine.AccountBinding("acme"))
+	head := l.Head("acme", "test", "")
+	account, err := l.vault.Seal("DE89370400440532013000", engine.AccountBinding("acme", head.PaymentID().Owner()))
 	must(t, err)
 	opened, err := l.Do(t.Context(), remit.OpenPayment{
-		Head: l.Head("acme", "test", ""), Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(200_000), State: remit.PaymentFunded, PayerAccount: account,
+		Head: head, Keyed: remit.Keyed{Dialect: "test"}, Amount: eur(200_000), State: remit.PaymentFunded, PayerAccount: account,
 	})
 	must(t, err)
 	res, err := l.Do(t.Context(), l.refund("acme", opened.Payment.ExternalID, amount, ""))

@@ -86,13 +86,13 @@ func (s *Sandbox) staged(head remit.Head, in string, spec dialect.Spec) (p remit
 		return p, err
 	}
 	p.Head, p.Keyed.Dialect = head, in
-	p.PayerAccount, p.PayerName, err = s.sealed(p.Merchant, spec.Payer)
+	p.PayerAccount, p.PayerName, err = s.sealed(p.Merchant, head.PaymentID().Owner(), spec.Payer)
 	return p, err
 }
 
-// sealed is a payer as a merchant's payment keeps it.
-func (s *Sandbox) sealed(m remit.MerchantID, p dialect.Party) (account, name remit.Sealed, err error) {
-	bind := engine.AccountBinding(m)
+// sealed is a payer, sealed for what they belong to.
+func (s *Sandbox) sealed(m remit.MerchantID, of remit.Owner, p dialect.Party) (account, name remit.Sealed, err error) {
+	bind := engine.AccountBinding(m, of)
 	if account, err = s.node.Vault.Seal(p.Account, bind); err != nil {
 		return "", "", err
 	}
@@ -190,7 +190,7 @@ func (s *Sandbox) movePayment(to remit.PaymentState) func(context.Context, *call
 		move := remit.MovePayment{Head: s.head(p.Merchant, "payments/"+string(to)), Payment: p.ID, To: to}
 		if p.State == remit.PaymentOpened && p.PayerAccount == "" && to != remit.PaymentFailed {
 			// The merchant made it, and nobody has named who pays.
-			if move.PayerAccount, move.PayerName, err = s.sealed(p.Merchant, demoPayer); err != nil {
+			if move.PayerAccount, move.PayerName, err = s.sealed(p.Merchant, move.Owner(), demoPayer); err != nil {
 				return nil, err
 			}
 		}
