@@ -20,6 +20,7 @@ type Event struct {
 	Evidence  string // what shows it: a request, a bank's line, an order. Nothing personal.
 	Cause     string // the command that wrote it
 	Transfers []ledger.Transfer
+	Was       string // of an event that fixes its subject anew: the digest of what was fixed before
 	Link      string // of the hash chain
 }
 
@@ -66,12 +67,11 @@ func IsState(kind string) bool {
 }
 
 // ChainFields is what the event's link is made over: all of it, and all of its
-// transfers. Nothing in it is personal, so that retention can forget people
-// and the chain still holds.
+// transfers. Nothing in it is personal.
 func (e Event) ChainFields() []string {
-	f := make([]string, 0, 9+7*len(e.Transfers))
+	f := make([]string, 0, 10+7*len(e.Transfers))
 	f = append(f, string(e.Merchant), strconv.FormatInt(e.Seq, 10), strconv.FormatInt(e.At.UnixMicro(), 10),
-		e.Subject, e.Kind, e.Actor, e.Evidence, e.Cause, strconv.Itoa(len(e.Transfers)))
+		e.Subject, e.Kind, e.Actor, e.Evidence, e.Cause, e.Was, strconv.Itoa(len(e.Transfers)))
 	for _, t := range e.Transfers {
 		f = append(f, t.ID, string(t.Step), string(t.From), string(t.To),
 			strconv.FormatInt(t.Amount.Minor, 10), string(t.Amount.Currency), t.Cites)

@@ -455,12 +455,15 @@ type Slip struct {
 
 // Visitor is shown a merchant's rows in this order, each kind whole before
 // the next: the merchant, its marks by number, its events (each with its
-// transfers) by number, its payments, its disbursements; at last its accounts.
+// transfers) by number, its payments, their further names, its disbursements,
+// its beneficiaries; at last its accounts.
 type Visitor struct {
 	Merchant     func(remit.Merchant) error
 	Mark         func(Mark) error
 	Event        func(remit.Event) error
 	Payment      func(remit.Payment) error
+	Name         func(PaymentName) error
 	Disbursement func(remit.Disbursement) error
+	Beneficiary  func(remit.Beneficiary) error
 	Accounts     func(remit.MerchantID, []ledger.Account) error
 }

@@ -46,6 +46,7 @@ type group struct {
 	beneficiaries []remit.Beneficiary
 	events        []remit.Event
 	tries         []remit.Try
+	had, has      []byte // what fixes compares, to be used again
 }
 
 // set is a list that holds each thing once.
@@ -309,14 +310,13 @@ func (g *group) refunds(m remit.MerchantID, p remit.PaymentID, wanted func(remit
 func (g *group) apply(j *job, c *remit.Change) error {
 	m := j.head.Merchant
 	was := g.states(m, c)
+	if err := g.link(m, c); err != nil {
+		return err
+	}
 	if err := g.post(j, c); err != nil {
 		return err
 	}
 	g.notices(j, c, was)
-	for i := range c.Events {
-		c.Events[i].Link = g.chain.Link(c.Merchant.Head, c.Events[i].ChainFields()...)
-		c.Merchant.Head = c.Events[i].Link
-	}
 	g.events = append(g.events, c.Events...)
 	g.tries = append(g.tries, c.Tries...)
 	for _, p := range c.Payments {

@@ -382,7 +382,9 @@ func (s *Store) Audit(ctx context.Context, v store.Visitor) error {
 		err = tx.Run(ctx, []Statement{
 			visit(m.ID, "events", eventColumns, "seq", scanEvent, v.Event),
 			visit(m.ID, "payments", paymentColumns, "id", scanPayment, v.Payment),
+			visit(m.ID, "payment_names", nameColumns, "scope, name, payment", scanName, v.Name),
 			visit(m.ID, "disbursements", disbursementColumns, "id", scanDisbursement, v.Disbursement),
+			visit(m.ID, "beneficiaries", beneficiaryColumns, "id", scanBeneficiary, v.Beneficiary),
 			visit(m.ID, "accounts", accountColumns, "currency, path", scanAccount, func(a ownedAccount) error {
 				books = append(books, a.Account)
 				return nil

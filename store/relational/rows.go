@@ -169,7 +169,11 @@ func eventRow(e remit.Event) ([]any, error) {
 	if len(e.Subject) > 1 && cause == e.Subject[1:] {
 		cause = sameID
 	}
-	return []any{string(e.Merchant), e.Seq, micros(e.At), e.Subject, e.Kind, e.Actor, e.Evidence, cause, e.Link, transfers}, err
+	link := e.Link
+	if e.Was != "" {
+		link += fieldEnd + e.Was
+	}
+	return []any{string(e.Merchant), e.Seq, micros(e.At), e.Subject, e.Kind, e.Actor, e.Evidence, cause, link, transfers}, err
 }
 
 // scanEvent reads an event and its transfers.
@@ -180,6 +184,7 @@ func scanEvent(r Row) (e remit.Event, err error) {
 		return e, err
 	}
 	e.At = moment(at)
+	e.Link, e.Was, _ = strings.Cut(e.Link, fieldEnd)
 	if e.Cause == sameID && len(e.Subject) > 1 {
 		e.Cause = e.Subject[1:]
 	}
@@ -280,6 +285,11 @@ func scanAnswer(r Row) (a remit.Answer, err error) {
 
 func nameRow(n store.PaymentName) ([]any, error) {
 	return []any{string(n.Merchant), n.Name.Scope, n.Name.Text, string(n.Payment)}, nil
+}
+
+func scanName(r Row) (n store.PaymentName, err error) {
+	err = r.Scan((*string)(&n.Merchant), &n.Name.Scope, &n.Name.Text, (*string)(&n.Payment))
+	return n, err
 }
 
 func beneficiaryRow(b remit.Beneficiary) ([]any, error) {

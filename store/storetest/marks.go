@@ -38,6 +38,7 @@ func marksLieOnBothSides(t *testing.T, s store.Store) {
 	var shown []store.Mark
 	nothing := store.Visitor{
 		Merchant: func(remit.Merchant) error { return nil }, Event: func(remit.Event) error { return nil }, Payment: func(remit.Payment) error { return nil },
+		Name: func(store.PaymentName) error { return nil }, Beneficiary: func(remit.Beneficiary) error { return nil },
 		Disbursement: func(remit.Disbursement) error { return nil }, Accounts: func(remit.MerchantID, []ledger.Account) error { return nil },
 		Mark: func(k store.Mark) error { shown = append(shown, k); return nil },
 	}

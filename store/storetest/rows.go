@@ -59,7 +59,7 @@ func fullWrites() *store.Writes {
 			{ID: remit.BalanceAccount(acme, "SEK"), Currency: "SEK"},
 		}},
 		Events: []remit.Event{
-			{Merchant: acme, Seq: 1, At: epoch, Subject: "d1", Kind: "accepted", Actor: "merchant", Evidence: "request 1", Cause: "c1", Link: "link",
+			{Merchant: acme, Seq: 1, At: epoch, Subject: "d1", Kind: "accepted", Actor: "merchant", Evidence: "request 1", Cause: "c1", Was: "was", Link: "link",
 				Transfers: []ledger.Transfer{
 					{ID: "1", Step: ledger.Hold, From: balance, To: clearing, Amount: eur(3000)},
 					{ID: "1.1", Step: ledger.PostHold, From: balance, To: clearing, Amount: eur(3000), Cites: "1"},

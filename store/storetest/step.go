@@ -122,7 +122,9 @@ func count(ctx context.Context, s store.Store) (map[remit.MerchantID]int64, erro
 			now.refunded, now.live = p.RefundedMinor, p.RefundsLive
 			return nil
 		},
+		Name:         func(store.PaymentName) error { return nil },
 		Disbursement: func(remit.Disbursement) error { now.disbursements++; return nil },
+		Beneficiary:  func(remit.Beneficiary) error { return nil },
 		Accounts: func(m remit.MerchantID, as []ledger.Account) error {
 			for _, a := range as {
 				if a.ID == remit.ClearingAccount(m, "simulator", "EUR") {

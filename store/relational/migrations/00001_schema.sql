@@ -130,6 +130,7 @@ CREATE INDEX disbursements_stuck ON disbursements (merchant_id) WHERE stuck = 1;
 
 -- transfers holds an event's transfers, one a line; their ids follow from seq.
 -- A cause of '=' is the command whose id the subject has, behind one letter.
+-- A link is followed by a tab and by what was fixed before, where that changed.
 CREATE TABLE events (
     seq         BIGINT NOT NULL CHECK (seq > 0),
     at          BIGINT NOT NULL,
