@@ -34,7 +34,7 @@ type config struct {
 	AdminListen   string        `koanf:"admin_listen" help:"Address of health, metrics and profiles. Whoever reaches it is not asked who they are."`
 	Console       string        `koanf:"console" help:"Where the console is: admin for the admin listener, off for nowhere."`
 	ConsoleUsers  string        `koanf:"console_users_file" help:"File of who may log in to the console, a line of remit console password for each. Without it whoever reaches a loopback admin listener is let in, and another listener has no console."`
-	Proxies       []string      `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed."`
+	Proxies       []string      `koanf:"trusted_proxies" help:"Addresses or ranges of proxies of ours, whose X-Forwarded-For is believed, read from the right, for merchants and for the console. Forwarded is not read: a proxy may pass on what a stranger wrote there."`
 	NotifyAllow   []string      `koanf:"notification_allow" help:"Addresses or ranges that are not public and that notifications may go to all the same."`
 	Lanes         int           `koanf:"lanes" help:"How many groups of commands are decided side by side. One is right for SQLite."`
 	WorkLease     time.Duration `koanf:"work_lease" help:"How long a process has a piece of work for itself. If it dies, another takes the work over after that: longer than any call to a rail (20s) or a merchant (10s)."`

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
 
 	"remit/internal/console"
+	"remit/internal/server"
 )
 
 // Where the console can be.
@@ -22,7 +24,7 @@ const (
 
 // openConsole makes the console, where there is to be one. Without a file of
 // users it is for who sits at this machine.
-func (p *process) openConsole() (http.Handler, error) {
+func (p *process) openConsole(proxies []netip.Prefix) (http.Handler, error) {
 	switch p.config.Console {
 	case consoleOff:
 		return nil, nil
@@ -30,7 +32,7 @@ func (p *process) openConsole() (http.Handler, error) {
 	default:
 		return nil, fmt.Errorf("the setting console: %q is neither %s nor %s", p.config.Console, consoleOnAdmin, consoleOff)
 	}
-	o := console.Options{Node: p.node, Real: time.Now, Log: p.log}
+	o := console.Options{Node: p.node, Real: time.Now, Log: p.log, From: func(r *http.Request) netip.Addr { return server.From(r, proxies) }}
 	if p.config.ConsoleUsers != "" {
 		users, err := readUsers(p.config.ConsoleUsers)
 		if err != nil {

@@ -15,11 +15,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +48,7 @@ func must(t *testing.T, err error) {
 func TestMain(m *testing.M) {
 	testscript.Main(tidy{m}, map[string]func(){
 		"remit": main, "ask": program(ask), "refund": program(refund), "pay": program(pay), "eventually": program(eventually), "disbursements": program(disbursements),
-		"tamper": program(tamper),
+		"tamper": program(tamper), "login": program(login),
 	})
 }
 
@@ -128,6 +130,49 @@ func ask(args []string) error {
 		return err
 	}
 	return call(r)
+}
+
+var formToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
+
+// login ADMIN NAME PASSWORD FORWARDED TIMES tries to log in to the console, as through a
+// proxy that says where from, and prints the last status.
+func login(args []string) error {
+	times, err := strconv.Atoi(args[4])
+	if err != nil {
+		return err
+	}
+	h := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	ask := func(method string, form url.Values) (int, []byte, error) {
+		r, err := http.NewRequest(method, args[0]+"/console/login", strings.NewReader(form.Encode()))
+		if err != nil {
+			return 0, nil, err
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Forwarded-For", args[3])
+		res, err := h.Do(r)
+		if err != nil {
+			return 0, nil, err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		return res.StatusCode, body, err
+	}
+	status := 0
+	for range times {
+		_, page, err := ask(http.MethodGet, nil)
+		if err != nil {
+			return err
+		}
+		m := formToken.FindSubmatch(page)
+		if m == nil {
+			return fmt.Errorf("no form in %s", page)
+		}
+		if status, _, err = ask(http.MethodPost, url.Values{"token": {string(m[1])}, "name": {args[1]}, "password": {args[2]}}); err != nil {
+			return err
+		}
+	}
+	fmt.Println(status)
+	return nil
 }
 
 func call(r *http.Request) error {

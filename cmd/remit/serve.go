@@ -138,7 +138,7 @@ func (p *process) open(ctx context.Context, environ environment) error {
 		Dialects: catalog.Dialects(), Directory: p.node.Directory, Engine: p.node.Engine, Now: business.Now, Real: time.Now,
 		NewTrace: newTrace, Key: p.node.RequestKey, Origin: public, Proxies: proxies, Observer: p.metrics, Requests: p.node.Requests, Log: p.log,
 	})
-	if p.console, err = p.openConsole(); err != nil {
+	if p.console, err = p.openConsole(proxies); err != nil {
 		return err
 	}
 	return p.compare(ctx)

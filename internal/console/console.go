@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ type Options struct {
 	// comes acts as Operator.
 	Users    Users
 	Operator string // such as "operator:sandbox"
+	// From is the address of who asks, where another than the connection's may
+	// be believed; nil where none is.
+	From func(*http.Request) netip.Addr
 	// Local answers only those who call this machine by a name that can mean no
 	// other, so that no page of a stranger reaches us under a name of its own.
 	Local bool
@@ -403,7 +407,8 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.loginPage(w, r, http.StatusForbidden, "This form is too old. Try again.")
 		return
 	}
-	id, wait, err := c.door.enter(r, r.PostFormValue("name"), r.PostFormValue("password"))
+	name, from := r.PostFormValue("name"), c.from(r)
+	id, wait, err := c.door.enter(r, from, name, r.PostFormValue("password"))
 	switch {
 	case err != nil:
 		c.o.Log.Error("nobody can log in", "error", err)
@@ -414,14 +419,25 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	case id == "":
 		c.loginPage(w, r, http.StatusUnauthorized, "The name or the password is wrong.")
 	default:
+		secure := !local(r.Host)
 		http.SetCookie(w, &http.Cookie{
-			Name: sessionCookie, Value: id, Path: Path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: !local(r.Host),
+			Name: sessionCookie, Value: id, Path: Path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure,
 		})
-		c.o.Log.Info("an operator logged in", "operator", r.PostFormValue("name"), "from", r.RemoteAddr)
+		c.door.remember(w, name, secure)
+		c.o.Log.Info("an operator logged in", "operator", name, "from", from)
 		v := &visit{Request: r}
 		r.PostForm.Set("back", r.PostFormValue("next"))
 		http.Redirect(w, r, v.back(), http.StatusSeeOther)
 	}
+}
+
+// from is the address of who asks.
+func (c *Console) from(r *http.Request) netip.Addr {
+	if c.o.From != nil {
+		return c.o.From(r)
+	}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // of a connection, which has one
+	return peer.Addr().Unmap()
 }
 
 func (c *Console) logout(v *visit) (outcome, error) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -183,13 +184,110 @@ func TestAPasswordIsAsked(t *testing.T) {
 			t.Errorf("wrong password %d: %d, want %d", i+1, a.status, want)
 		}
 	}
+	known := c.Jar
+	c.Jar, err = cookiejar.New(nil)
+	must(t, err)
 	if a := login("ann", "correct horse battery"); a.status != http.StatusTooManyRequests {
 		t.Errorf("from where too many were wrong: %d", a.status)
 	}
+	c.Jar = known
 	now = now.Add(time.Hour)
 	login("ann", "correct horse battery")
 	if a := w.do(c, http.MethodPost, "/console/logout", url.Values{"token": {get("/console/merchants").token()}}, nil); a.status != http.StatusSeeOther || get("/console/merchants").status != http.StatusSeeOther {
 		t.Errorf("logged out: %d", a.status)
+	}
+}
+
+// TestNobodyKeepsAnOperatorOut guesses in an operator's name, from many addresses and
+// from her own, for a day: a stranger's browser has to wait, wherever it is, and hers does
+// not, also at another process. A cookie of another name, of before she got another
+// password, or a made up one is worth nothing, and hers is not worth more than a few guesses.
+func TestNobodyKeepsAnOperatorOut(t *testing.T) {
+	w := begin(t)
+	users := func(salt string) console.Users {
+		var lines string
+		for _, name := range []string{"ann", "bob"} {
+			line, err := console.HashPassword(strings.NewReader(strings.Repeat(salt, 9)), name, "correct horse battery")
+			must(t, err)
+			lines += line + "\n"
+		}
+		all, err := console.ReadUsers(strings.NewReader(lines))
+		must(t, err)
+		return all
+	}
+	now := time.Now()
+	var bases []string
+	for _, u := range []console.Users{users("salt"), users("salt"), users("sand")} {
+		h := httptest.NewServer(console.New(console.Options{
+			Node: w.node, Real: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Users: u,
+			From: func(r *http.Request) netip.Addr { return netip.MustParseAddr(r.Header.Get("Test-From")) },
+		}))
+		t.Cleanup(h.Close)
+		bases = append(bases, h.URL)
+	}
+	login := func(at int, from, name, password, cookie string) answer {
+		w.base = bases[at]
+		header := http.Header{"Test-From": {from}, "Cookie": {"remit_known=" + cookie}}
+		token := w.do(&http.Client{}, http.MethodGet, "/console/login", nil, header).token()
+		return w.do(&http.Client{}, http.MethodPost, "/console/login", url.Values{"token": {token}, "name": {name}, "password": {password}}, header)
+	}
+	cookie := func(name string) string {
+		a := login(0, "192.0.2.1", name, "correct horse battery", "")
+		for _, line := range a.header.Values("Set-Cookie") {
+			if value, ok := strings.CutPrefix(line, "remit_known="); ok && strings.Contains(line, "HttpOnly") && strings.Contains(line, "SameSite=Strict") {
+				return strings.Split(value, ";")[0]
+			}
+		}
+		t.Fatalf("%s logged in: %d, %v", name, a.status, a.header)
+		return ""
+	}
+	anns, bobs := cookie("ann"), cookie("bob")
+	for hour := range 24 {
+		now = now.Add(time.Hour)
+		for i := range 6 {
+			login(0, "192.0.2.1", "ann", "wrong", "")
+			login(0, fmt.Sprintf("2001:db8:%x:%x::1", hour, i), "ann", "wrong", "")
+		}
+	}
+	for what, x := range map[string]struct {
+		at           int
+		from, cookie string
+		want         int
+	}{
+		"a stranger":                   {0, "198.51.100.1", "", http.StatusTooManyRequests},
+		"with bob's cookie":            {0, "198.51.100.1", bobs, http.StatusTooManyRequests},
+		"with a made up cookie":        {0, "198.51.100.1", anns[:len(anns)-1] + "~", http.StatusTooManyRequests},
+		"with half a cookie":           {0, "198.51.100.1", strings.Split(anns, ".")[0], http.StatusTooManyRequests},
+		"herself, from where they are": {0, "192.0.2.1", anns, http.StatusSeeOther},
+		"herself, elsewhere":           {0, "198.51.100.1", anns, http.StatusSeeOther},
+		"herself, at another process":  {1, "192.0.2.1", anns, http.StatusSeeOther},
+	} {
+		if got := login(x.at, x.from, "ann", "correct horse battery", x.cookie).status; got != x.want {
+			t.Errorf("%s: %d, want %d", what, got, x.want)
+		}
+	}
+	guess := func(at int, from, name, cookie string) (status int) {
+		for range 6 {
+			status = login(at, from, name, "wrong", cookie).status
+		}
+		return status
+	}
+	if got := guess(1, "203.0.113.1", "ann", anns); got != http.StatusTooManyRequests {
+		t.Errorf("who has her cookie guesses on: %d", got)
+	}
+	if got := login(1, "203.0.113.1", "ann", "correct horse battery", "").status; got != http.StatusSeeOther {
+		t.Errorf("her cookie keeps her out: %d", got)
+	}
+	guess(2, "203.0.113.1", "bob", "")
+	if got := login(2, "203.0.113.1", "ann", "correct horse battery", anns).status; got != http.StatusTooManyRequests {
+		t.Errorf("a cookie of another password: %d", got)
+	}
+	guess(1, "2001:db8::1", "bob", "")
+	if got := login(1, "2001:db8::2:2", "ann", "correct horse battery", "").status; got != http.StatusTooManyRequests {
+		t.Errorf("from the next address of a network: %d", got)
+	}
+	if got := login(1, "2001:db8:0:1::1", "ann", "correct horse battery", "").status; got != http.StatusSeeOther {
+		t.Errorf("from another network: %d", got)
 	}
 }
 

@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"net"
 	"net/http"
-	"sync"
+	"net/netip"
 	"time"
 
 	"remit/internal/vault"
@@ -15,14 +14,11 @@ import (
 
 // Limits of sessions and of the door to them, of real time.
 const (
-	sessionIdleMax  = 30 * time.Minute
-	sessionAgeMax   = 12 * time.Hour
-	sessionTouch    = time.Minute // how much of its idle time may have gone before a session is written anew
-	sessionCookie   = "remit_session"
-	failuresFree    = 5 // wrong passwords of one name, or from one address, before they have to wait
-	failureWaitMax  = 15 * time.Minute
-	failuresKeptMax = 10_000
-	hashesAtOnce    = 2 // passwords that are compared side by side: each takes a core for a while
+	sessionIdleMax = 30 * time.Minute
+	sessionAgeMax  = 12 * time.Hour
+	sessionTouch   = time.Minute // how much of its idle time may have gone before a session is written anew
+	sessionCookie  = "remit_session"
+	hashesAtOnce   = 2 // passwords that are compared side by side: each takes a core for a while
 )
 
 // session is one operator who has logged in, as its slip keeps it.
@@ -43,8 +39,7 @@ func (s session) expires() time.Time {
 }
 
 // door lets operators in. Sessions are slips in the store, so that any process
-// knows them, under a digest, so that who reads the store cannot use them. What
-// it knows of wrong passwords is this process's own.
+// knows them, under a digest, so that who reads the store cannot use them.
 type door struct {
 	users Users
 	store store.Store
@@ -52,19 +47,11 @@ type door struct {
 	real  func() time.Time
 
 	hashing  chan struct{}
-	mu       sync.Mutex
-	failures map[string]failure // by name, and by address
-}
-
-// failure is how often in a row a password was wrong, and until when no other
-// is listened to.
-type failure struct {
-	times int
-	until time.Time
+	failures *failures
 }
 
 func newDoor(users Users, s store.Store, v *vault.Vault, real func() time.Time) *door {
-	return &door{users: users, store: s, vault: v, real: real, hashing: make(chan struct{}, hashesAtOnce), failures: map[string]failure{}}
+	return &door{users: users, store: s, vault: v, real: real, hashing: make(chan struct{}, hashesAtOnce), failures: newFailures(real)}
 }
 
 // slip is the slip of a session.
@@ -115,10 +102,9 @@ func (d *door) who(r *http.Request) (name, id string, err error) {
 
 // enter compares a password, unless too many were wrong of late. An id of ""
 // is of nobody; wait is how long no other password is listened to.
-func (d *door) enter(r *http.Request, name, password string) (id string, wait time.Duration, err error) {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	keys := []string{"name " + name, "from " + host}
-	if wait := d.barred(keys); wait > 0 {
+func (d *door) enter(r *http.Request, from netip.Addr, name, password string) (id string, wait time.Duration, err error) {
+	keys := d.counted(r, from, name)
+	if wait := d.failures.barred(keys); wait > 0 {
 		return "", wait, nil
 	}
 	select {
@@ -128,7 +114,7 @@ func (d *door) enter(r *http.Request, name, password string) (id string, wait ti
 	}
 	ok := len(password) <= passwordBytesMax && d.users.Match(name, password)
 	<-d.hashing
-	if wait = d.judged(ok, keys); !ok {
+	if wait = d.failures.judged(ok, keys); !ok {
 		return "", wait, nil
 	}
 	id = rand.Text()
@@ -137,51 +123,6 @@ func (d *door) enter(r *http.Request, name, password string) (id string, wait ti
 		_, err = d.store.AddSlip(r.Context(), d.real(), slip)
 	}
 	return id, 0, err
-}
-
-// judged remembers whether a password was right.
-func (d *door) judged(ok bool, keys []string) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !ok {
-		return d.failed(keys)
-	}
-	for _, k := range keys {
-		delete(d.failures, k)
-	}
-	return 0
-}
-
-// passwordBytesMax is the longest password that is listened to, in bytes.
-const passwordBytesMax = 1 << 10
-
-func (d *door) barred(keys []string) (wait time.Duration) {
-	now := d.real()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, k := range keys {
-		wait = max(wait, d.failures[k].until.Sub(now))
-	}
-	return max(wait, 0)
-}
-
-// failed counts a wrong password. Each one behind the free ones doubles the
-// wait.
-func (d *door) failed(keys []string) (wait time.Duration) {
-	if len(d.failures) >= failuresKeptMax {
-		clear(d.failures)
-	}
-	now := d.real()
-	for _, k := range keys {
-		f := d.failures[k]
-		f.times++
-		if over := f.times - failuresFree; over >= 0 {
-			f.until = now.Add(min(time.Second<<min(over, 10), failureWaitMax))
-		}
-		d.failures[k] = f
-		wait = max(wait, f.until.Sub(now))
-	}
-	return max(wait, 0)
 }
 
 // leave ends a session, in every process.

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// from is the address of who asks. A proxy is believed about where a request
+// From is the address of who asks. A proxy is believed about where a request
 // came from only if it is one of ours; what stands in front of the last such
 // word may be made up.
-func from(r *http.Request, proxies []netip.Prefix) netip.Addr {
+func From(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

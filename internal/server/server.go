@@ -271,7 +271,7 @@ func (s *Server) read(d dialect.Dialect, w http.ResponseWriter, r *http.Request)
 	}
 	return dialect.Request{
 		Method: r.Method, Origin: s.origin(r), Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header, Body: body, TooLarge: tooLarge,
-		From: from(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(), Key: s.keys[d.Name()],
+		From: From(r, s.o.Proxies), At: s.o.Now(), Trace: s.o.NewTrace(), Key: s.keys[d.Name()],
 	}, err
 }
 
