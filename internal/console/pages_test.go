@@ -146,6 +146,50 @@ func TestAPageThatIsReadStays(t *testing.T) {
 	b.blameless("the attempts")
 }
 
+// TestAFormThatIsHalfFilledStays fills the form of an outcome in, and leaves it: by
+// each of its fields it stays as it is while the page would be fetched twice, also
+// if the answer to a fetch comes when the form is being filled in. Emptied again, the page goes on.
+func TestAFormThatIsHalfFilledStays(t *testing.T) {
+	w := begin(t)
+	order, _ := w.pay("trustly", 5_000_00, "funded")
+	id := w.refund(order, "100.00")
+	b := open(t, w.base)
+	b.visit("/console/m/acme/out/" + string(id))
+	const form = `form[action$="sandbox/outcome"]`
+	b.await("document.querySelector('" + form + "')")
+	set := func(field, value string) {
+		ask[bool](b, fmt.Sprintf(`(() => { const f = document.querySelector(%q).elements[%q]; f.focus(); f.value = %q;
+			f.dispatchEvent(new Event("input", { bubbles: true })); f.blur(); document.body.focus(); return true })()`, form, field, value))
+	}
+	const mark = "document.querySelector('#live').dataset.seen"
+	ask[string](b, mark+" = 'yes'")
+	asked := "window.asked ??= 0, document.addEventListener('htmx:beforeRequest', () => window.asked++), window.asked"
+	ask[int](b, asked)
+	for _, x := range [][3]string{{"outcome", "refuse", "settle"}, {"after", "144h", ""}, {"reason", "account_closed", ""}} {
+		ask[int](b, "window.asked = 0")
+		if x[0] == "reason" {
+			set("outcome", "refuse")
+		}
+		set(x[0], x[1])
+		b.await("window.asked >= 2")
+		if got := ask[string](b, fmt.Sprintf("%s + ' ' + document.querySelector(%q).elements[%q].value", mark, form, x[0])); got != "yes "+x[1] {
+			t.Errorf("%s, filled in with %s, is %q after two rounds", x[0], x[1], got)
+		}
+		set(x[0], x[2])
+		set("outcome", "settle")
+	}
+	ask[bool](b, `(document.addEventListener("htmx:beforeSwap", () => { document.querySelector('`+form+`').elements.after.value = "1h" }, { capture: true, once: true }), true)`)
+	b.await("document.querySelector('" + form + "').elements.after.value === '1h'")
+	ask[int](b, "window.asked = 0")
+	b.await("window.asked >= 1")
+	if got := ask[string](b, "document.querySelector('"+form+"').elements.after.value"); got != "1h" {
+		t.Errorf("an answer that came late left %q", got)
+	}
+	set("after", "")
+	b.await("!" + mark)
+	b.blameless("a form that is half filled")
+}
+
 // TestKeysMove searches by "/", walks rows by "j" and "k", opens one, and asks
 // for the keys by "?".
 func TestKeysMove(t *testing.T) {

@@ -117,14 +117,17 @@
     draw();
   };
 
-  // A page is not fetched again while somebody reads in it, or writes.
-  document.addEventListener("htmx:beforeRequest", (e) => {
-    const live = e.target;
-    if (live.id !== "live") return;
-    const busy = document.hidden || String(getSelection()) || $("details[open], [aria-busy]", live) || all(".tall, pre", live).some((e) => e.scrollTop) ||
-      (live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, button, summary"));
-    if (busy) e.preventDefault();
-  });
+  // A page is not fetched again while somebody reads in it, or writes; nor once
+  // something is written, until it is sent or taken back.
+  const filled = (field) => field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked :
+    field.options ? [...field.options].some((o) => o.defaultSelected) ? [...field.options].some((o) => o.selected !== o.defaultSelected) : field.selectedIndex > 0 :
+    field.value !== field.defaultValue;
+  const busy = (live) => document.hidden || String(getSelection()) || $("details[open], [aria-busy]", live) || all(".tall, pre", live).some((e) => e.scrollTop) ||
+    all("input, select, textarea", live).some(filled) ||
+    (live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, button, summary"));
+  for (const moment of ["htmx:beforeRequest", "htmx:beforeSwap"]) { // of a fetch, and of its answer
+    document.addEventListener(moment, (e) => { if (e.target.id === "live" && busy(e.target)) e.preventDefault(); });
+  }
   document.addEventListener("htmx:afterSwap", () => {
     const row = at && rows().find((r) => r.dataset.key === at);
     if (row) mark(row, document.activeElement === document.body);
