@@ -1,5 +1,7 @@
 package remit
 
+import "regexp"
+
 // Name is what something is called towards a merchant. The scope "" holds the
 // one name that is unique within the merchant; other scopes hold further names
 // of payments, which may be shared: an order number, a payer.
@@ -20,6 +22,18 @@ const (
 	Token      Naming = "token"       // 36 of [0-9A-Za-z], made from the command's id
 	Same       Naming = "same"        // of a further name: the ExternalID once more, in a scope that others share
 )
+
+// forms are what a name may look like that somebody else gave: other systems
+// number with fewer or more digits than we do.
+var forms = map[Naming]*regexp.Regexp{
+	Number:     regexp.MustCompile(`^[1-9][0-9]{0,18}$`),
+	LongNumber: regexp.MustCompile(`^[1-9][0-9]{0,18}$`),
+	UUID:       regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`),
+	Token:      regexp.MustCompile(`^[0-9A-Za-z]{1,64}$`),
+}
+
+// Fits tells whether a name has this form.
+func (n Naming) Fits(name string) bool { return forms[n] != nil && forms[n].MatchString(name) }
 
 // NewName asks for a name to be given.
 type NewName struct {

@@ -19,6 +19,11 @@ const (
 	PaymentReversed   PaymentState = "reversed"   // the money came, and was taken back
 )
 
+// PaymentStates are all of them.
+func PaymentStates() []PaymentState {
+	return []PaymentState{PaymentOpened, PaymentAuthorized, PaymentFunded, PaymentFailed, PaymentCanceled, PaymentReversed}
+}
+
 // paymentMoves is the whole life of a payment. What is not here cannot happen.
 var paymentMoves = map[PaymentState][]PaymentState{
 	PaymentOpened:     {PaymentAuthorized, PaymentFailed, PaymentCanceled},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"remit"
@@ -341,10 +342,13 @@ type Credentials struct {
 // header whether the caller speaks it.
 type Teller interface{ Mine(http.Header) bool }
 
-// Spec is what a sandbox is asked to make a payment of.
+// Spec is what a payment is made of that did not come through the dialect's own
+// API: a sandbox makes it, or an operator records one that was made elsewhere.
 type Spec struct {
 	Amount          money.Amount
 	State           remit.PaymentState // authorized, funded or failed
+	ExternalID      string             // its name towards the merchant, of the dialect's form; "" gives it one
+	Demo            bool               // what is not given may be invented, for a sandbox
 	NotificationURL string
 	OrderReference  string
 	EndUserID       string
@@ -353,6 +357,16 @@ type Spec struct {
 	// More are the attributes that only some dialects understand, as JSON
 	// values by their names. A dialect says which it does not.
 	More map[string]json.RawMessage
+}
+
+// Only refuses attributes of other names than these.
+func (s Spec) Only(in string, names ...string) error {
+	for name := range s.More {
+		if !slices.Contains(names, name) {
+			return remit.Errorf(remit.Invalid, "", "%s knows no attribute %q", in, name)
+		}
+	}
+	return nil
 }
 
 // Listener is a dialect in which a merchant's reply to a notification can ask
@@ -371,8 +385,7 @@ type Registrar interface {
 	Account(Party) (Register, error)
 }
 
-// Stager is a dialect of which a sandbox can make payments, as if a payer had
-// paid.
+// Stager is a dialect of which payments can be made without its API.
 type Stager interface {
 	// Stage is the command that opens such a payment. An *remit.Error says
 	// what is wrong with the attributes.

@@ -136,17 +136,22 @@ func (c disbursementShowCmd) Run(a *app) error {
 			return a.printJSON(views(events, viewEvent))
 		}
 		a.print("%s %s of %s, %s, end-to-end id %s", x.Kind, x.ID, x.Amount, x.State, x.EndToEndID())
-		t := a.table("when", "what", "who", "evidence", "transfers")
-		for _, e := range events {
-			var moved []string
-			for _, tr := range e.Transfers {
-				moved = append(moved, fmt.Sprintf("%s %s", tr.Step, tr.Amount))
-			}
-			t.AppendRow(table.Row{e.At.Format(time.RFC3339), e.Kind, e.Actor, e.Evidence, fmt.Sprint(moved)})
-		}
-		t.Render()
+		a.timeline(events)
 		return nil
 	})
+}
+
+// timeline shows what happened to one thing.
+func (a *app) timeline(events []remit.Event) {
+	t := a.table("when", "what", "who", "evidence", "transfers")
+	for _, e := range events {
+		var moved []string
+		for _, tr := range e.Transfers {
+			moved = append(moved, fmt.Sprintf("%s %s", tr.Step, tr.Amount))
+		}
+		t.AppendRow(table.Row{e.At.Format(time.RFC3339), e.Kind, e.Actor, e.Evidence, fmt.Sprint(moved)})
+	}
+	t.Render()
 }
 
 // seen is what an operator's act goes by: it is kept as the evidence.

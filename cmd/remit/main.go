@@ -38,6 +38,7 @@ type cli struct {
 	Bank         bankCmd         `cmd:"" help:"The simulated bank as a process of its own."`
 	Migrate      migrateCmd      `cmd:"" help:"Bring the store's schema up to this program's."`
 	Merchant     merchantCmd     `cmd:"" help:"Merchants: who they are, what they have."`
+	Payment      paymentCmd      `cmd:"" help:"Payments that came in elsewhere, of which refunds are made."`
 	Disbursement disbursementCmd `cmd:"" help:"Refunds and payouts, and what an operator can do about them."`
 	Delivery     deliveryCmd     `cmd:"" help:"Notifications to merchants."`
 	Key          keyCmd          `cmd:"" help:"Our own keys."`

@@ -31,9 +31,7 @@ import (
 
 	"remit"
 	"remit/dialect"
-	"remit/internal/engine"
 	"remit/internal/pgtest"
-	"remit/money"
 	"remit/store"
 )
 
@@ -47,7 +45,7 @@ func must(t *testing.T, err error) {
 // TestMain makes this binary the programs that scripts call.
 func TestMain(m *testing.M) {
 	testscript.Main(tidy{m}, map[string]func(){
-		"remit": main, "ask": program(ask), "refund": program(refund), "pay": program(pay), "eventually": program(eventually), "disbursements": program(disbursements),
+		"remit": main, "ask": program(ask), "refund": program(refund), "eventually": program(eventually), "disbursements": program(disbursements),
 		"tamper": program(tamper), "login": program(login),
 	})
 }
@@ -225,28 +223,6 @@ func refund(args []string) error {
 
 func outside() *app {
 	return &app{config: os.Getenv("REMIT_CONFIG"), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ()}
-}
-
-// pay MERCHANT ORDER AMOUNT makes a payment of so many euros, as if a payer
-// had paid it.
-func pay(args []string) error {
-	return outside().at(func(ctx context.Context, d *desk) error {
-		m := remit.MerchantID(args[0])
-		amount, err := money.ParseMajor(args[2], "EUR")
-		if err != nil {
-			return err
-		}
-		head := d.Engine.Head(m, "engine", "a script")
-		account, err := d.vault.Seal("DE75512108001245126199", engine.AccountBinding(m, head.PaymentID().Owner()))
-		if err != nil {
-			return err
-		}
-		_, err = d.Engine.Do(ctx, remit.OpenPayment{
-			Head: head, Keyed: remit.Keyed{Dialect: "trustly"}, ExternalID: args[1], Amount: amount,
-			State: remit.PaymentFunded, PayerAccount: account,
-		})
-		return err
-	})
 }
 
 // disbursements MERCHANT prints a merchant's, one a line.

@@ -47,6 +47,33 @@ func viewDisbursement(d remit.Disbursement) disbursementView {
 	}
 }
 
+// paymentView is a payment without who paid it.
+type paymentView struct {
+	ID              remit.PaymentID    `json:"payment_id"`
+	Merchant        remit.MerchantID   `json:"merchant"`
+	Dialect         string             `json:"dialect"`
+	ExternalID      string             `json:"external_id"`
+	State           remit.PaymentState `json:"state"`
+	Reason          remit.Reason       `json:"reason"`
+	AmountMinor     int64              `json:"amount_minor"`
+	RefundedMinor   int64              `json:"refunded_minor"`
+	Currency        money.Currency     `json:"currency"`
+	OrderReference  string             `json:"order_reference"`
+	NotificationURL string             `json:"notification_url"`
+	Opened          time.Time          `json:"opened"`
+	Authorized      time.Time          `json:"authorized,omitzero"`
+	Funded          time.Time          `json:"funded,omitzero"`
+	Ended           time.Time          `json:"ended,omitzero"`
+}
+
+func viewPayment(p remit.Payment) paymentView {
+	return paymentView{
+		ID: p.ID, Merchant: p.Merchant, Dialect: p.Dialect, ExternalID: p.ExternalID, State: p.State, Reason: p.Reason, AmountMinor: p.Amount.Minor,
+		RefundedMinor: p.RefundedMinor, Currency: p.Amount.Currency, OrderReference: p.OrderReference, NotificationURL: p.NotificationURL,
+		Opened: p.Opened, Authorized: p.Authorized, Funded: p.Funded, Ended: p.Ended,
+	}
+}
+
 // eventView is one thing that happened to a disbursement.
 type eventView struct {
 	Seq       int64          `json:"seq"`

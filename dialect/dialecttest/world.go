@@ -165,6 +165,7 @@ func (w *world) learn(text []byte) {
 // stage makes a payment as the sandbox does.
 func (w *world) stage(spec dialect.Spec, name string) {
 	w.t.Helper()
+	spec.Demo = true
 	open, err := w.b.Dialect.(dialect.Stager).Stage(spec)
 	fine(w.t, err)
 	open.Head, open.Dialect = w.head("sandbox"), w.b.Dialect.Name()

@@ -82,7 +82,7 @@ func shareCap(t *testing.T, s store.Store) {
 		NewID: func(remit.MerchantID) string { return fmt.Sprintf("%019d", ids.Add(1)) },
 	})
 	defer e.Close()
-	stage, err := d.Stage(dialect.Spec{Amount: money.Amount{Minor: wholeIs, Currency: "EUR"}, State: remit.PaymentFunded, OrderReference: "WEB-1"})
+	stage, err := d.Stage(dialect.Spec{Amount: money.Amount{Minor: wholeIs, Currency: "EUR"}, State: remit.PaymentFunded, OrderReference: "WEB-1", Demo: true})
 	must(t, err)
 	stage.Head, stage.Dialect, stage.PayerAccount = e.Head("acme", "test", ""), d.Name(), "sealed"
 	opened, err := e.Do(t.Context(), stage)

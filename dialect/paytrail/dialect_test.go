@@ -263,13 +263,22 @@ func TestPaymentsAreStagedOrRefused(t *testing.T) {
 		`{"rows":[{"amount_minor":2500,"vat_percent":10001}]}`:                                                       false,
 		`{"rows":7}`: false, `{"interface":"E3"}`: false, `{"payment_method":"gold"}`: false, `{"type":"pay"}`: false,
 	} {
-		s := dialect.Spec{Amount: euros, State: remit.PaymentFunded}
+		s := dialect.Spec{Amount: euros, State: remit.PaymentFunded, Demo: true}
 		if err := json.Unmarshal([]byte(attributes), &s.More); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := (Dialect{}).Stage(s); (err == nil) != ok {
 			t.Errorf("%s: %v", attributes, err)
 		}
+	}
+	// Of a payment that was made elsewhere nothing is invented.
+	s := dialect.Spec{Amount: euros, State: remit.PaymentFunded}
+	if _, err := (Dialect{}).Stage(s); err == nil {
+		t.Error("a payment by no method")
+	}
+	s.More = map[string]json.RawMessage{"payment_method": json.RawMessage(`"paypal"`)}
+	if o, err := (Dialect{}).Stage(s); err != nil || strings.Contains(o.Details, "example") {
+		t.Errorf("%v, %s", err, o.Details)
 	}
 	if _, err := (Dialect{}).Stage(dialect.Spec{Amount: money.Amount{Minor: 1, Currency: "SEK"}}); err == nil {
 		t.Error("a payment in SEK")

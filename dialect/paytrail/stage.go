@@ -12,7 +12,10 @@ var _ dialect.Stager = Dialect{}
 
 // Stage is the command that makes a payment as if a payer had paid it.
 func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
-	d := payment{Interface: interfaceE2, Provider: providers[0].id, Email: "payer@example.net", Reference: s.OrderReference}
+	d := payment{Interface: interfaceE2, Reference: s.OrderReference}
+	if s.Demo {
+		d.Provider, d.Email = providers[0].id, "payer@example.net"
+	}
 	var rows []struct {
 		AmountMinor int64  `json:"amount_minor"`
 		VATPercent  int64  `json:"vat_percent"`

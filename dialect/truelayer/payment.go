@@ -2,6 +2,7 @@ package truelayer
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -346,8 +347,18 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 		NotificationURL: s.NotificationURL, OrderReference: s.OrderReference,
 		Attributes: remit.PaymentAttributes{EndUserID: s.EndUserID, SingleRefund: s.Single, LateMicros: stalledAfter.Microseconds()},
 	}
-	for name := range s.More {
-		return o, remit.Errorf(remit.Invalid, "", "truelayer knows no attribute %q", name)
+	from := selection{Type: preselected}
+	if s.Demo {
+		from.Provider, from.Scheme = mockBanks[s.Amount.Currency].ID, schemes[s.Amount.Currency]
+	}
+	known := map[string]*string{"provider_id": &from.Provider, "scheme_id": &from.Scheme}
+	if err := s.Only(Name, slices.Collect(maps.Keys(known))...); err != nil {
+		return o, err
+	}
+	for name, v := range s.More {
+		if err := json.Unmarshal(v, known[name]); err != nil {
+			return o, remit.Errorf(remit.Invalid, "", "%s is a text", name)
+		}
 	}
 	if !slices.Contains(currencies, s.Amount.Currency) {
 		return o, remit.Errorf(remit.Invalid, remit.ReasonCurrency, "truelayer has no merchant account in %s", s.Amount.Currency)
@@ -359,7 +370,7 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 	}
 	o.Details = details(paymentDetails{Method: method{
 		Type:        "bank_transfer",
-		Selection:   selection{Type: preselected, Provider: mockBanks[s.Amount.Currency].ID, Scheme: schemes[s.Amount.Currency]},
+		Selection:   from,
 		Beneficiary: beneficiary{Type: toMerchant},
 	}})
 	return o, nil

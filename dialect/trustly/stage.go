@@ -5,8 +5,13 @@ import (
 	"remit/dialect"
 )
 
-// Stage is the command that makes a deposit as if a payer had paid it.
+// Stage is the command that makes a deposit that came from elsewhere.
 func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
+	if !s.Demo { // a control call names what any dialect may need
+		if err := s.Only(Name); err != nil {
+			return remit.OpenPayment{}, err
+		}
+	}
 	return remit.OpenPayment{
 		Naming: remit.Number, Amount: s.Amount, State: s.State, NotificationURL: s.NotificationURL, OrderReference: s.OrderReference,
 		Attributes: remit.PaymentAttributes{EndUserID: s.EndUserID, SingleRefund: s.Single},

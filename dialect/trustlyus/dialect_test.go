@@ -245,6 +245,19 @@ func TestStagedPaymentsAreWhatWasAskedFor(t *testing.T) {
 			t.Errorf("%s: %v, %s", kind, err, o.Details)
 		}
 	}
+	spec.More = nil
+	if o, err := (Dialect{}).Stage(spec); err != nil || detailsOf(o.Details).Bank != nil {
+		t.Errorf("a bank is invented: %v, %s", err, o.Details)
+	}
+	spec.Demo = true
+	if o, err := (Dialect{}).Stage(spec); err != nil || detailsOf(o.Details).Bank == nil {
+		t.Errorf("a sandbox has no bank: %v, %s", err, o.Details)
+	}
+	spec.Demo, spec.More = false, map[string]json.RawMessage{"rows": json.RawMessage("[]")}
+	if _, err := (Dialect{}).Stage(spec); err == nil {
+		t.Error("an attribute of another's is let through")
+	}
+	spec.More = nil
 	spec.Amount.Currency = "EUR"
 	if _, err := (Dialect{}).Stage(spec); err == nil {
 		t.Error("staged euros")

@@ -14,8 +14,13 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 		return remit.OpenPayment{}, remit.Errorf(remit.Invalid, remit.ReasonCurrency, "trustlyus has payments in USD and CAD")
 	}
 	d := details{
-		Type: typeCapture, PaymentType: paymentDeferred, Bank: demoBank, LastFour: lastFour(s.Payer.Account),
+		Type: typeCapture, PaymentType: paymentDeferred, LastFour: lastFour(s.Payer.Account),
 		Customer: customer{CustomerID: s.EndUserID, ExternalID: s.EndUserID, Name: s.Payer.Name},
+	}
+	if s.Demo { // a control call names what any dialect may need
+		d.Bank = demoBank
+	} else if err := s.Only(Name, "type"); err != nil {
+		return remit.OpenPayment{}, err
 	}
 	further := []remit.NewName{{Scope: scopePayment, Naming: remit.Number}, {Scope: scopeAuthorization, Naming: remit.Number}}
 	if raw, ok := s.More["type"]; ok {

@@ -114,6 +114,9 @@ func get[K comparable, V any](d *Directory, cache map[K]cached[V], k K, fill fun
 	return v, nil
 }
 
+// Dialect is the dialect of a name; nil if there is none.
+func (d *Directory) Dialect(in string) dialect.Dialect { return d.dialects[in] }
+
 // Changed forgets what is cached of a merchant: who it is, and what it may do.
 func (d *Directory) Changed(m remit.MerchantID) {
 	d.mu.Lock()

@@ -27,6 +27,7 @@ const (
 	queueMax     = 20_000 // commands that wait for one lane
 	missesMax    = 3      // groups that found a merchant locked, before one waits for it alone
 	retriesMax   = 8      // of a group whose transaction failed
+	passedMax    = 3      // numbers of other things that one command passes over
 	retryWaitMin = 5 * time.Millisecond
 	retryWaitMax = time.Second
 	groupTimeout = 30 * time.Second // of real time, for one transaction

@@ -31,6 +31,7 @@ type group struct {
 	changed   []bool    // by job: something is written
 	before    map[remit.MerchantID]int64
 	settings  map[remit.MerchantID]bool
+	numbered  bool                    // a command gave something a number
 	worked    map[remit.WorkKind]bool // of these something was written or done
 
 	merchants     map[remit.MerchantID]bool
@@ -205,6 +206,7 @@ func (g *group) one(i int, j *job) answer {
 	if c.Empty() {
 		return answer{result: c.Result}
 	}
+	g.numbered = g.numbered || c.Merchant.Numbers > g.have.Merchants[j.head.Merchant].Numbers+j.passed
 	if err := cmp.Or(fit(c), g.taken(c)); err != nil {
 		return answer{err: err}
 	}
@@ -224,8 +226,10 @@ func (g *group) one(i int, j *job) answer {
 // facts is what the command may look at.
 func (g *group) facts(j *job) remit.Facts {
 	m, n := j.head.Merchant, j.needs
+	merchant := g.have.Merchants[m]
+	merchant.Numbers += j.passed
 	f := remit.Facts{
-		Now: g.now, Merchant: g.have.Merchants[m], Books: g.have.Books[m], Number: g.e.number(m),
+		Now: g.now, Merchant: merchant, Books: g.have.Books[m], Number: g.e.number(m),
 		KeyVersion: g.e.cfg.Directory.KeyVersion, Mint: g.e.mint(j.head), Answers: map[remit.KeyRef]remit.Answer{},
 	}
 	for _, k := range n.Keys {

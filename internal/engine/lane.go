@@ -20,6 +20,7 @@ type job struct {
 	needs  remit.Needs
 	done   chan answer
 	misses int
+	passed int64 // numbers that were to be given and are somebody's already
 	// doubt is set while a commit that carried the command may have happened.
 	doubt *doubt
 }
@@ -187,6 +188,10 @@ func (l *lane) group(jobs []*job) (missed []*job) {
 				missed = append(missed, l.group([]*job{j})...)
 			}
 			return missed
+		case errors.Is(err, store.ErrData) && g.numbered && jobs[0].passed < passedMax:
+			// What was recorded under a name of its own may have our next number.
+			jobs[0].passed++
+			continue
 		case spoilt:
 			jobs[0].answer(answer{err: remit.AsError(err)})
 			return nil

@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net/url"
-	"regexp"
 	"slices"
-	"strings"
 
 	"remit"
 	"remit/dialect"
-	"remit/internal/engine"
+	"remit/internal/node"
 	"remit/money"
 	"remit/store"
 )
@@ -27,9 +24,6 @@ const textBytesMax = 2 << 10
 // Finnish one in the ISO 13616 register.
 var demoPayer = dialect.Party{Name: "Demo Payer", Account: "FI2112345600000785"}
 
-// iban is the shape of an IBAN.
-var iban = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}$`)
-
 // openPayment makes a payment as if a payer had paid.
 func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 	o := c.object()
@@ -40,14 +34,14 @@ func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	spec := dialect.Spec{
-		Amount: amount(o), State: remit.PaymentFunded, NotificationURL: told, OrderReference: "order-" + head.ID,
+		Demo: true, Amount: amount(o), State: remit.PaymentFunded, NotificationURL: told, OrderReference: "order-" + head.ID,
 		Payer: demoPayer, More: map[string]json.RawMessage{},
 	}
 	o.text("order_reference", &spec.OrderReference)
 	if o.text("state", (*string)(&spec.State)) && !slices.Contains([]remit.PaymentState{remit.PaymentAuthorized, remit.PaymentFunded, remit.PaymentFailed}, spec.State) {
 		o.fail("state must be authorized, funded or failed")
 	}
-	if o.text("notification_url", &spec.NotificationURL) && !callable(spec.NotificationURL) {
+	if o.text("notification_url", &spec.NotificationURL) && !node.Callable(spec.NotificationURL) {
 		o.fail("notification_url must be an http or https URL with a host")
 	}
 	if a, ok := o.within("attributes"); ok {
@@ -64,40 +58,12 @@ func (s *Sandbox) openPayment(ctx context.Context, c *call) (any, error) {
 	if err := o.done(); err != nil {
 		return nil, err
 	}
-	p, err := s.staged(head, in, spec)
-	if err != nil {
-		return nil, err
-	}
-	res, err := s.node.Engine.Do(ctx, p)
+	p, err := s.node.RecordPayment(ctx, head, in, spec)
 	if err != nil {
 		return nil, err
 	}
 	_, err = s.settle(ctx)
-	return s.shown(*res.Payment), err
-}
-
-// staged is the command that makes a payment of a dialect.
-func (s *Sandbox) staged(head remit.Head, in string, spec dialect.Spec) (p remit.OpenPayment, err error) {
-	stager, ok := s.node.Dialects[in].(dialect.Stager)
-	if !ok {
-		return p, remit.Errorf(remit.Unsupported, "", "%s has no payments that can be made here", in)
-	}
-	if p, err = stager.Stage(spec); err != nil {
-		return p, err
-	}
-	p.Head, p.Keyed.Dialect = head, in
-	p.PayerAccount, p.PayerName, err = s.sealed(p.Merchant, head.PaymentID().Owner(), spec.Payer)
-	return p, err
-}
-
-// sealed is a payer, sealed for what they belong to.
-func (s *Sandbox) sealed(m remit.MerchantID, of remit.Owner, p dialect.Party) (account, name remit.Sealed, err error) {
-	bind := engine.AccountBinding(m, of)
-	if account, err = s.node.Vault.Seal(p.Account, bind); err != nil {
-		return "", "", err
-	}
-	name, err = s.node.Vault.Seal(p.Name, bind)
-	return account, name, err
+	return s.shown(p), err
 }
 
 // toldAt is the notification URL of a payment that names none: the inbox, but
@@ -134,11 +100,6 @@ func amount(o *object) (a money.Amount) {
 	return a
 }
 
-func callable(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
-}
-
 // otherAttributes are those that only some dialects understand; the others
 // let them pass.
 var otherAttributes = []string{"interface", "payment_method", "rows", "paid", "type"}
@@ -163,14 +124,15 @@ func attributes(o *object, into *dialect.Spec) {
 
 func payerOf(o *object, v json.RawMessage) (p dialect.Party) {
 	in := read(v)
+	var valid bool
 	named, known := in.text("name", &p.Name), in.text("iban", &p.Account)
-	p.Account = strings.ToUpper(strings.ReplaceAll(p.Account, " ", ""))
+	p.Account, valid = node.IBAN(p.Account)
 	switch err := in.done(); {
 	case err != nil:
 		o.fail("payer: %s", remit.AsError(err).Detail)
 	case !named || !known || p.Name == "" || len(p.Name) > textBytesMax:
 		o.fail("payer has a name and an iban, or is null")
-	case !iban.MatchString(p.Account):
+	case !valid:
 		o.fail("payer: that is no IBAN")
 	}
 	return p
@@ -187,19 +149,15 @@ func (s *Sandbox) movePayment(to remit.PaymentState) func(context.Context, *call
 		if err != nil {
 			return nil, err
 		}
-		move := remit.MovePayment{Head: s.head(p.Merchant, "payments/"+string(to)), Payment: p.ID, To: to}
+		payer := dialect.Party{}
 		if p.State == remit.PaymentOpened && p.PayerAccount == "" && to != remit.PaymentFailed {
-			// The merchant made it, and nobody has named who pays.
-			if move.PayerAccount, move.PayerName, err = s.sealed(p.Merchant, move.Owner(), demoPayer); err != nil {
-				return nil, err
-			}
+			payer = demoPayer // the merchant made it, and nobody has named who pays
 		}
-		res, err := s.node.Engine.Do(ctx, move)
-		if err != nil {
+		if p, err = s.node.MovePayment(ctx, s.head(p.Merchant, "payments/"+string(to)), p.ID, to, payer); err != nil {
 			return nil, err
 		}
 		_, err = s.settle(ctx)
-		return s.shown(*res.Payment), err
+		return s.shown(p), err
 	}
 }
 
@@ -255,7 +213,7 @@ func (s *Sandbox) openAccount(ctx context.Context, c *call) (any, error) {
 	if !ok {
 		return nil, remit.Errorf(remit.Unsupported, "", "%s has no accounts of beneficiaries", in)
 	}
-	p.Account = strings.ToUpper(strings.ReplaceAll(p.Account, " ", ""))
+	p.Account, _ = node.IBAN(p.Account) // the dialect says what is wrong with it
 	r, err := registrar.Account(p)
 	if err != nil {
 		return nil, err
