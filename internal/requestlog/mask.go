@@ -417,7 +417,7 @@ func partedIBAN(v string, i int) (last string, end int) {
 func behindParts(v string, i int) int {
 	for range ibanPartsMax {
 		r, size := utf8.DecodeRuneInString(v[i:])
-		if !unicode.In(r, unicode.White_Space, unicode.Cf, unicode.Pd) && strings.IndexRune("./_", r) < 0 {
+		if !unicode.In(r, unicode.White_Space, unicode.Cf, unicode.Pd) && !strings.ContainsRune("./_", r) {
 			break
 		}
 		i += size

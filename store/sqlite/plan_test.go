@@ -32,19 +32,27 @@ func (n notedTx) Commit(ctx context.Context, st []relational.Statement) error {
 	return n.Tx.Commit(ctx, st)
 }
 
+// reading is a store that notes what is read of it, and its driver.
+func reading(t *testing.T, read *[]relational.Statement) (*relational.Store, relational.Driver) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plan.db")
+	open(t, path, relational.Options{})
+	d, err := sqlite.Driver(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := relational.New(noted{d, read}, relational.Options{})
+	t.Cleanup(func() { s.Close() })
+	return s, d
+}
+
 // TestEachListingHasItsIndex asks for what people look for, and has the
 // database explain itself: the rows are found by the index that was made for
 // them, so that it takes as long over a million rows as over a thousand.
 func TestEachListingHasItsIndex(t *testing.T) {
-	ctx, path := t.Context(), filepath.Join(t.TempDir(), "plan.db")
-	open(t, path, relational.Options{})
-	d, err := sqlite.Driver(ctx, path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var read []relational.Statement
-	s := relational.New(noted{d, &read}, relational.Options{})
-	defer s.Close()
+	ctx := t.Context()
+	s, d := reading(t, &read)
 	disbursements := func(f store.Filter) error {
 		f.Merchant, f.Newest, f.Max = "acme", true, 9
 		_, err := s.Disbursements(ctx, f)
@@ -139,15 +147,9 @@ func TestEachListingHasItsIndex(t *testing.T) {
 // TestASearchAmongAllMerchantsUsesTheSameIndexes: of each merchant rows are
 // looked up, and none is read whole but the list of merchants.
 func TestASearchAmongAllMerchantsUsesTheSameIndexes(t *testing.T) {
-	ctx, path := t.Context(), filepath.Join(t.TempDir(), "plan.db")
-	open(t, path, relational.Options{})
-	d, err := sqlite.Driver(ctx, path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var read []relational.Statement
-	s := relational.New(noted{d, &read}, relational.Options{})
-	defer s.Close()
+	ctx := t.Context()
+	s, d := reading(t, &read)
 	for _, f := range []store.Search{{Text: "x", Max: 9}, {Amount: money.Amount{Minor: 1}, Max: 9}} {
 		if _, _, err := s.Find(ctx, f); err != nil {
 			t.Fatal(err)
@@ -169,15 +171,9 @@ func TestASearchAmongAllMerchantsUsesTheSameIndexes(t *testing.T) {
 // TestClaimsPassOverIdleMerchants: what a claim costs depends on the merchants
 // that have work, not on how many there are.
 func TestClaimsPassOverIdleMerchants(t *testing.T) {
-	ctx, path := t.Context(), filepath.Join(t.TempDir(), "plan.db")
-	open(t, path, relational.Options{})
-	d, err := sqlite.Driver(ctx, path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var read []relational.Statement
-	s := relational.New(noted{d, &read}, relational.Options{})
-	defer s.Close()
+	ctx := t.Context()
+	s, d := reading(t, &read)
 	now := time.Now()
 	if _, err := s.Claim(ctx, store.Claim{Now: now, Real: now, Lease: now, Max: 9, Kind: remit.WorkSend}); err != nil {
 		t.Fatal(err)
