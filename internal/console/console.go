@@ -123,6 +123,8 @@ func (c *Console) acts() map[string]func(*visit) (outcome, error) {
 		"merchants":                               c.addMerchant,
 		"m/{merchant}/ledger/check":               c.runCheck,
 		"m/{merchant}/deliveries/{id}":            c.redeliver,
+		"m/{merchant}/payments":                   c.recordPayment,
+		"m/{merchant}/payments/{id}":              c.movePayment,
 		"m/{merchant}/settings/topup":             c.topUp,
 		"m/{merchant}/settings/switches":          c.change,
 		"m/{merchant}/credentials/{where}":        c.issue,

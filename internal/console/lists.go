@@ -97,12 +97,10 @@ func (c *Console) payments(v *visit) error {
 	}
 	list, last := most(list, func(p remit.Payment) string { return string(p.ID) })
 	v.render(200, "payments", "payments", "Payments", map[string]any{
-		"List": list, "Last": last, "Filters": v.filters(), "States": paymentStates, "Dialects": v.dialects(),
+		"List": list, "Last": last, "Filters": v.filters(), "States": remit.PaymentStates(), "Dialects": v.dialects(), "Stagers": v.stagers(),
 	})
 	return nil
 }
-
-var paymentStates = []string{"opened", "authorized", "funded", "failed", "canceled", "reversed"}
 
 // most cuts a list that was read with one more than a page holds, and says
 // where the next page begins: "" if there is none.
@@ -207,6 +205,7 @@ func (c *Console) payment(v *visit) error {
 	}
 	v.render(200, "payment", "payments", "Payment "+cmp.Or(p.ExternalID, string(p.ID)), map[string]any{
 		"Payment": p, "Refunds": refunds, "Events": events, "Refused": refused, "Bar": barOf(p, refunds, ""), "Account": c.masked(p.Merchant, p.Payer()),
+		"Acts": movesOf(p),
 	})
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"remit"
 	"remit/internal/evidence"
+	"remit/internal/node"
 	"remit/money"
 	"remit/store"
 )
@@ -295,6 +296,42 @@ func TestEachActActsOnce(t *testing.T) {
 	b.press(`form[action$="/topup"]`)
 	if got := balance() - was; got != 120_450 {
 		t.Errorf("the top-up made %d", got)
+	}
+
+	b.visit("/console/m/acme/payments")
+	record := `form[action$="/m/acme/payments"]`
+	for name, text := range map[string]string{
+		"amount": "75.50", "currency": "eur", "dialect": "trustly", "name": "9000000001", "state": "authorized", "order": "web-7", "evidence": "bank line 2",
+	} {
+		b.fill(record+" [name="+name+"]", text)
+	}
+	b.press(record)
+	recorded := func() remit.Payment {
+		p, ok, err := node.Named(t.Context(), w.node.Store, "acme", "9000000001")
+		must(t, err)
+		if !ok {
+			t.Fatal("nothing was recorded")
+		}
+		return p
+	}
+	if p := recorded(); p.State != remit.PaymentAuthorized || p.OrderReference != "web-7" || p.Amount.Minor != 7_550 {
+		t.Errorf("recorded was %+v", p)
+	}
+	b.await(`document.body.innerText.includes("The payment is recorded as 9000000001.")`)
+	move := func(to remit.PaymentState) string {
+		return fmt.Sprintf(`form:has(input[name=to][value=%s])`, to)
+	}
+	b.fill(move(remit.PaymentFunded)+" [name=iban]", "fi21 1234 5600 0007 85")
+	b.fill(move(remit.PaymentFunded)+" [name=holder]", "Ann Payer")
+	b.fill(move(remit.PaymentFunded)+" [name=evidence]", "bank line 3")
+	b.press(move(remit.PaymentFunded))
+	if p := recorded(); p.State != remit.PaymentFunded || p.PayerAccount == "" {
+		t.Errorf("it is %s", p.State)
+	}
+	b.fill(move(remit.PaymentReversed)+" [name=evidence]", "a letter")
+	b.press(move(remit.PaymentReversed))
+	if p := recorded(); p.State != remit.PaymentReversed {
+		t.Errorf("it is %s", p.State)
 	}
 	b.blameless("the acts")
 }
