@@ -92,7 +92,7 @@ func takePortions(have, take []Portion, minor int64) ([]Portion, *Error) {
 		}
 	}
 	for _, p := range left {
-		if p.RefundedMinor > p.Minor {
+		if p.RefundedMinor > max(p.Minor, 0) { // nothing of one below zero, which is a discount
 			return nil, Errorf(Exceeds, ReasonPortion, "a portion of the payment has less than this left to refund")
 		}
 	}

@@ -285,7 +285,7 @@ func (c *checker) payment(p remit.Payment) error {
 			n.portions = map[string]int64{}
 		}
 		n.portions[x.Name] += x.RefundedMinor
-		if x.RefundedMinor < 0 || x.RefundedMinor > x.Minor {
+		if x.RefundedMinor < 0 || x.RefundedMinor > max(x.Minor, 0) { // nothing of one below zero, which is a discount
 			c.broken("payment %s has %d refunded of its portion %s of %d", p.ID, x.RefundedMinor, x.Name, x.Minor)
 		}
 	}

@@ -69,7 +69,7 @@ func lived(t *testing.T, s store.Store) *vault.Vault {
 	head := func() remit.Head { return e.Head("acme", "test", "line 1") }
 	open := func(state remit.PaymentState, by string) remit.Payment {
 		return *ask(dialect.Operation{Open: &dialect.Open{OpenPayment: remit.OpenPayment{
-			Amount: eur(10_000), State: state, Portions: []remit.Portion{{Name: "a", Minor: 6_000}, {Name: "b", Minor: 4_000}},
+			Amount: eur(10_000), State: state, Portions: []remit.Portion{{Name: "a", Minor: 6_000}, {Name: "b", Minor: 4_500}, {Name: "discount", Minor: -500}},
 			Names: []remit.Name{{Scope: "order", Text: "one"}, {Scope: "payer", Text: by}}, Further: []remit.NewName{{Scope: "copy", Naming: remit.Same}},
 			NotificationURL: "https://example.com/p", OrderReference: "order", Details: `{"a":1}`,
 			Attributes: remit.PaymentAttributes{EndUserID: "user"},
