@@ -261,7 +261,10 @@ func TestPaymentsAreStagedOrRefused(t *testing.T) {
 		`{"interface":"S1","rows":[{"amount_minor":2500,"vat_percent":2550}]}`:                                       false,
 		`{"rows":[{"amount_minor":2499,"vat_percent":2550}]}`:                                                        false,
 		`{"rows":[{"amount_minor":2500,"vat_percent":10001}]}`:                                                       false,
-		`{"rows":7}`: false, `{"interface":"E3"}`: false, `{"payment_method":"gold"}`: false, `{"type":"pay"}`: false,
+		`{"rows":[{"amount_minor":-500,"vat_percent":0},{"amount_minor":3000,"vat_percent":2550}]}`:                  true,
+		`{"rows":[{"amount_minor":9223372036854775807},{"amount_minor":9223372036854775807},{"amount_minor":2502}]}`: false,
+		`{"paid":false}`: true,
+		`{"rows":7}`:     false, `{"interface":"E3"}`: false, `{"payment_method":"gold"}`: false, `{"type":"pay"}`: false,
 	} {
 		s := dialect.Spec{Amount: euros, State: remit.PaymentFunded, Demo: true}
 		if err := json.Unmarshal([]byte(attributes), &s.More); err != nil {
@@ -279,6 +282,10 @@ func TestPaymentsAreStagedOrRefused(t *testing.T) {
 	s.More = map[string]json.RawMessage{"payment_method": json.RawMessage(`"paypal"`)}
 	if o, err := (Dialect{}).Stage(s); err != nil || strings.Contains(o.Details, "example") {
 		t.Errorf("%v, %s", err, o.Details)
+	}
+	s.More["paid"] = json.RawMessage("false")
+	if _, err := (Dialect{}).Stage(s); err == nil {
+		t.Error("a payment that is funded and not paid")
 	}
 	if _, err := (Dialect{}).Stage(dialect.Spec{Amount: money.Amount{Minor: 1, Currency: "SEK"}}); err == nil {
 		t.Error("a payment in SEK")

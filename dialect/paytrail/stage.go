@@ -22,7 +22,10 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 		Description string `json:"description"`
 	}
 	paid := true
-	known := map[string]any{"interface": &d.Interface, "payment_method": &d.Provider, "rows": &rows, "paid": &paid, "email": &d.Email, "stamp": &d.Stamp}
+	known := map[string]any{"interface": &d.Interface, "payment_method": &d.Provider, "rows": &rows, "email": &d.Email, "stamp": &d.Stamp}
+	if s.Demo { // elsewhere the payment's state alone says whether it is paid
+		known["paid"] = &paid
+	}
 	for name, v := range s.More {
 		into, ok := known[name]
 		if !ok {
@@ -43,6 +46,9 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 	}
 	sum := int64(0)
 	for _, r := range rows {
+		if r.AmountMinor < -unitPriceMax || r.AmountMinor > unitPriceMax {
+			return remit.OpenPayment{}, remit.Errorf(remit.Invalid, "", "rows: amount_minor is from -%d to %d", unitPriceMax, unitPriceMax)
+		}
 		if r.VATPercent < 0 || r.VATPercent > vatMax {
 			return remit.OpenPayment{}, remit.Errorf(remit.Invalid, "", "rows: vat_percent is from 0 to %d", vatMax)
 		}
