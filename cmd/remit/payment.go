@@ -94,9 +94,11 @@ func payer(iban, holder string) (p dialect.Party, err error) {
 	return dialect.Party{Account: account, Name: holder}, nil
 }
 
-// same tells whether a payment is the one that is told of.
+// same tells whether a payment is the one that is told of. One whose money is
+// said to be here, and has not come by our books, is not.
 func (r record) same(p remit.Payment) bool {
-	return p.Dialect == r.Dialect && p.Amount == money.Amount{Minor: r.AmountMinor, Currency: r.Currency}
+	here := cmp.Or(r.State, remit.PaymentFunded) != remit.PaymentFunded || !p.Funded.IsZero()
+	return here && p.Dialect == r.Dialect && p.Amount == money.Amount{Minor: r.AmountMinor, Currency: r.Currency}
 }
 
 type paymentAddCmd struct {
@@ -261,22 +263,26 @@ func (i *importing) one(ctx context.Context, line []byte) error {
 	}
 	p, there, err := node.Named(ctx, i.store, i.merchant, r.Name)
 	switch {
-	case err != nil:
-		return err
-	case there && r.same(p):
-		i.there.Add(1)
-		return nil
-	case there:
-		return fmt.Errorf("there is a payment %s already: of %s, in %s", r.Name, p.Amount, p.Dialect)
+	case err != nil || there:
 	case !i.do:
 		err = i.Recordable(r.Dialect, spec)
 	default:
 		_, err = i.RecordPayment(ctx, i.Engine.Head(i.merchant, operator(), r.Evidence), r.Dialect, spec)
+		if e, ok := errors.AsType[*remit.Error](err); ok && e.Code == remit.Conflict { // somebody was faster: another line, another import
+			p, there, err = node.Named(ctx, i.store, i.merchant, r.Name)
+		}
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+		return err
+	case !there:
 		i.added.Add(1)
+	case r.same(p):
+		i.there.Add(1)
+	default:
+		return fmt.Errorf("there is a payment %s already: of %s, in %s, %s", r.Name, p.Amount, p.Dialect, p.State)
 	}
-	return err
+	return nil
 }
 
 // onePayment names one payment of a merchant.
