@@ -11,9 +11,9 @@ func (Dialect) Stage(s dialect.Spec) (remit.OpenPayment, error) {
 		if err := s.Only(Name); err != nil {
 			return remit.OpenPayment{}, err
 		}
-	}
-	if _, ok := decimals[s.Amount.Currency]; !ok {
-		return remit.OpenPayment{}, remit.Errorf(remit.Invalid, remit.ReasonCurrency, "trustly has no payments in %s", s.Amount.Currency)
+		if _, ok := decimals[s.Amount.Currency]; !ok {
+			return remit.OpenPayment{}, remit.Errorf(remit.Invalid, remit.ReasonCurrency, "trustly has no payments in %s", s.Amount.Currency)
+		}
 	}
 	return remit.OpenPayment{
 		Naming: remit.Number, Amount: s.Amount, State: s.State, NotificationURL: s.NotificationURL, OrderReference: s.OrderReference,
