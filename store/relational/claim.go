@@ -12,9 +12,11 @@ import (
 
 // free is the condition that a piece of work of a kind may be leased: nobody
 // has it, and each earlier piece of its kind and order has been tried, or is
-// gone.
-const free = `w.kind = $3 AND w.lease <= $2 AND NOT EXISTS (SELECT 1 FROM work e WHERE e.merchant_id = w.merchant_id
-	AND e.order_key = w.order_key AND e.kind = w.kind AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)))`
+// gone. The earlier ones are looked for in the order's index alone: a database
+// that does not know yet how long a backlog has become would make a join
+// of it, and read the whole backlog for each piece of it.
+const free = `w.kind = $3 AND w.lease <= $2 AND (SELECT 1 FROM work e WHERE e.merchant_id = w.merchant_id
+	AND e.order_key = w.order_key AND e.kind || '' = w.kind AND e.tries = 0 AND (e.seq < w.seq OR (e.seq = w.seq AND e.n < w.n)) LIMIT 1) IS NULL`
 
 // firstDue looks, merchant by merchant and without a lock, for the first
 // piece that is free and due. -1 is none. It goes from one merchant that has
