@@ -162,8 +162,8 @@ func load(path string, visit func(fact)) (_ file, err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, ErrInUse
+	if err := lock(f); err != nil {
+		return nil, err
 	}
 	text, err := io.ReadAll(f)
 	if err != nil {
@@ -174,6 +174,16 @@ func load(path string, visit func(fact)) (_ file, err error) {
 		return nil, err
 	}
 	return f, errors.Join(f.Truncate(int64(whole)), f.Sync(), syncDir(filepath.Dir(path)))
+}
+
+// lock keeps a journal for this process. Where the folder's system has no
+// locks, nobody else is said to have it.
+func lock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrInUse
+	}
+	return os.NewSyscallError("flock", err)
 }
 
 // syncDir makes a new file's name as durable as its content.

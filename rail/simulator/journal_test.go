@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -314,5 +315,19 @@ func TestAJournalIsOpenOnceAndSaysWhose(t *testing.T) {
 	}
 	if len(ids) != 3 {
 		t.Errorf("three journals are of the banks %v", ids)
+	}
+}
+
+// TestAJournalThatCannotBeLockedIsNotInUse: what the system says is told.
+func TestAJournalThatCannotBeLockedIsNotInUse(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock(f); !errors.Is(err, syscall.EBADF) || errors.Is(err, ErrInUse) {
+		t.Errorf("got %v, want what the system says", err)
 	}
 }
