@@ -150,7 +150,11 @@ func (m *Masker) header(name, value string) string {
 
 // place is the path with its query. A query that is none is not shown.
 func (m *Masker) place(r dialect.Request) string {
-	path := oneLine(string(hide(nil, r.Path, open)))
+	path := r.Path
+	if plain, err := url.PathUnescape(path); err == nil && !shown(plain) {
+		path = plain // so that what is to be hidden is not written in escapes
+	}
+	path = oneLine(string(hide(nil, path, open)))
 	if r.Query == "" {
 		return path
 	}

@@ -202,6 +202,11 @@ func TestARequestIsCutAndHidden(t *testing.T) {
 	if !strings.HasSuffix(body, "ä… (cut here: 16386 bytes in all)") || len(body) > 9<<10 {
 		t.Errorf("the body has %d bytes, and ends in %q", len(body), body[len(body)-60:])
 	}
+	for path, want := range map[string]string{"/to/FI21%201234%205600%20000785/x": "/to/•••0785/x", "/%46I2112345600000785": "/•••0785", "/a%20b%2Fc": "/a%20b%2Fc"} {
+		if got := m.Request(dialect.Request{Method: "GET", Path: path}); got != "GET "+want+"\n\n" {
+			t.Errorf("%s became %q", path, got)
+		}
+	}
 	if got := m.Request(dialect.Request{Method: "GET", Path: "/", Query: "secret"}); got != "GET /?•••\n\n" {
 		t.Errorf("a query that is none became %q", got)
 	}
