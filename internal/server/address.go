@@ -17,13 +17,22 @@ func From(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	at := bare(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && within(proxies, at); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
 			break
 		}
 		at = bare(hop)
 	}
 	return at
+}
+
+// parseHop reads what a proxy has written. Some write the port too.
+func parseHop(text string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a, true
+	}
+	p, err := netip.ParseAddrPort(text)
+	return p.Addr(), err == nil
 }
 
 // bare is an address in its one form.

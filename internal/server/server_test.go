@@ -115,6 +115,7 @@ func TestOnlyOurProxiesAreBelieved(t *testing.T) {
 		{"two proxies", lie + ", 203.0.113.5, 198.51.100.7", "203.0.113.5", []func(*server.Options){trusting}},
 		{"a proxy that says nothing", "", "127.0.0.1", []func(*server.Options){trusting}},
 		{"nonsense", lie + ", unknown", "127.0.0.1", []func(*server.Options){trusting}},
+		{"with ports", lie + ":1, 203.0.113.5:4711, [::ffff:198.51.100.7]:80", "203.0.113.5", []func(*server.Options){trusting}},
 		{"in the other form", "::ffff:203.0.113.5", "203.0.113.5", []func(*server.Options){trusting}},
 	} {
 		w := newWorld(t, x.change...)
