@@ -64,7 +64,7 @@ func (r record) spec() (dialect.Spec, error) {
 		NotificationURL: r.NotificationURL, OrderReference: r.OrderReference, EndUserID: r.EndUserID, Single: r.SingleRefund, More: r.Attributes,
 	}
 	var err error
-	if s.Payer, err = payer(r.IBAN, r.Holder); err != nil {
+	if s.Payer, err = node.Payer(r.IBAN, r.Holder); err != nil {
 		return s, err
 	}
 	switch _, known := r.Currency.Digits(); {
@@ -80,18 +80,6 @@ func (r record) spec() (dialect.Spec, error) {
 		return s, errors.New("there is no evidence: say what shows that the payment is there")
 	}
 	return s, nil
-}
-
-// payer is who paid, where that is known: refunds go there.
-func payer(iban, holder string) (p dialect.Party, err error) {
-	if iban == "" && holder == "" {
-		return p, nil
-	}
-	account, ok := node.IBAN(iban)
-	if !ok || holder == "" {
-		return p, errors.New("who paid is an IBAN and its holder's name, both")
-	}
-	return dialect.Party{Account: account, Name: holder}, nil
 }
 
 // same tells whether a payment is the one that is told of. One whose money is
@@ -339,7 +327,7 @@ type paymentFundCmd struct {
 
 // Run funds.
 func (c paymentFundCmd) Run(a *app) error {
-	who, err := payer(c.IBAN, c.Holder)
+	who, err := node.Payer(c.IBAN, c.Holder)
 	if err != nil {
 		return misuse{err}
 	}

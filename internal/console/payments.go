@@ -57,20 +57,6 @@ func (v *visit) shows() (string, error) {
 	return mask(shows), nil
 }
 
-// payer is who paid, as the form says: both the account and the holder, or
-// nobody.
-func (v *visit) payer() (p dialect.Party, err error) {
-	p.Name = v.text("holder")
-	var ok bool
-	if p.Account, ok = node.IBAN(v.text("iban")); !ok || p.Name == "" {
-		if p.Account == "" && p.Name == "" {
-			return dialect.Party{}, nil
-		}
-		return p, remit.Errorf(remit.Invalid, "", "who paid is an IBAN and its holder's name, both")
-	}
-	return p, nil
-}
-
 // recordPayment makes a payment known that came in elsewhere.
 func (c *Console) recordPayment(v *visit) (outcome, error) {
 	out := outcome{to: v.path("payments")}
@@ -88,7 +74,7 @@ func (c *Console) recordPayment(v *visit) (outcome, error) {
 	if spec.State != remit.PaymentFunded && spec.State != remit.PaymentAuthorized {
 		return out, remit.Errorf(remit.Invalid, "", "a payment's money is here, or on its way")
 	}
-	if spec.Payer, err = v.payer(); err != nil {
+	if spec.Payer, err = node.Payer(v.text("iban"), v.text("holder")); err != nil {
 		return out, err
 	}
 	if more := v.text("attributes"); more != "" {
@@ -115,7 +101,7 @@ func (c *Console) movePayment(v *visit) (outcome, error) {
 	if err != nil {
 		return out, err
 	}
-	who, err := v.payer()
+	who, err := node.Payer(v.text("iban"), v.text("holder"))
 	if err != nil {
 		return out, err
 	}

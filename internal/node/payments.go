@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"math/big"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"remit"
 	"remit/dialect"
@@ -19,6 +22,40 @@ var iban = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}$`)
 func IBAN(text string) (string, bool) {
 	text = strings.ToUpper(strings.ReplaceAll(text, " ", ""))
 	return text, iban.MatchString(text)
+}
+
+// Payer is who paid, as somebody has typed it: an IBAN whose check digits hold,
+// and its holder's name, both, or neither.
+func Payer(account, holder string) (p dialect.Party, err error) {
+	if account == "" && holder == "" {
+		return p, nil
+	}
+	p.Account, _ = IBAN(account)
+	p.Name = holder
+	switch {
+	case account == "" || holder == "":
+		return p, remit.Errorf(remit.Invalid, "", "who paid is an IBAN and its holder's name, both")
+	case !checks(p.Account):
+		return p, remit.Errorf(remit.Invalid, "", "that is no IBAN: its check digits do not hold")
+	case strings.ContainsFunc(holder, unicode.IsControl):
+		return p, remit.Errorf(remit.Invalid, "", "the holder's name has a control character")
+	}
+	return p, nil
+}
+
+// checks tells whether an IBAN's check digits hold: ISO 13616, modulo 97 over
+// its letters as two digits each, with its first four characters last.
+func checks(account string) bool {
+	if !iban.MatchString(account) {
+		return false
+	}
+	var digits strings.Builder
+	for _, c := range account[4:] + account[:4] {
+		value, _ := strconv.ParseInt(string(c), 36, 64)
+		digits.WriteString(strconv.FormatInt(value, 10))
+	}
+	n, ok := new(big.Int).SetString(digits.String(), 10)
+	return ok && n.Mod(n, big.NewInt(97)).Int64() == 1
 }
 
 // Callable tells whether a text is a URL at which somebody can be told.
