@@ -704,7 +704,7 @@ func TestSomeDaysAreWhatCameAndWentOnThem(t *testing.T) {
 	if page := w.fetch("/console/m/acme/ledger/account?path=EUR&from=" + second).body; strings.Count(page, "<tr data-key=") != 1 || !strings.Contains(page, "+70.00") {
 		t.Errorf("the second day is not alone: %s", page)
 	}
-	for _, path := range []string{"ledger?from=yesterday", "ledger.csv?to=x", "ledger/account?path=EUR&to=x", "ledger/account.csv?path=EUR&from=x"} {
+	for _, path := range []string{"ledger?from=yesterday", "ledger.csv?to=x", "ledger?from=2026-03-02&to=2026-03-01", "ledger.csv?from=2026-03-02&to=2026-03-01", "ledger/account?path=EUR&to=x", "ledger/account.csv?path=EUR&from=x"} {
 		if got := w.fetch("/console/m/acme/" + path).status; got != 400 {
 			t.Errorf("%s: got %d, want 400", path, got)
 		}

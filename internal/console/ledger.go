@@ -94,6 +94,9 @@ type sum struct {
 // sums are those of all accounts of a merchant, from a moment and before
 // another: zero is unbounded.
 func (c *Console) sums(v *visit, from, to time.Time) (list []sum, err error) {
+	if !to.IsZero() && !from.Before(to) {
+		return nil, remit.Errorf(remit.Invalid, "", "The first day is behind the last.")
+	}
 	first, last := books.Moment{}, books.Moment{}
 	if !from.IsZero() {
 		if first, err = c.before(v, from); err != nil {
