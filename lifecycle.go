@@ -207,6 +207,7 @@ type MovePayment struct {
 	Details      string
 	PayerAccount Sealed
 	PayerName    Sealed
+	PayerOnce    bool // refused where somebody else is known to pay already
 	// Amount becomes that of a payment which was opened without one.
 	Amount money.Amount
 	// Only, where it is set, is the dialect whose payment it must be.
@@ -243,6 +244,9 @@ func (m MovePayment) decide(f Facts) (Change, error) {
 	}
 	if m.To == PaymentFunded && p.Amount.Minor == 0 {
 		return Change{}, Errorf(Conflict, ReasonAmount, "the payment has no amount")
+	}
+	if m.PayerOnce && m.PayerAccount != "" && p.PayerAccount != "" {
+		return Change{}, Errorf(Conflict, "", "it is known already who pays")
 	}
 	p.Details = cmp.Or(m.Details, p.Details)
 	p.PayerAccount, p.PayerName = cmp.Or(m.PayerAccount, p.PayerAccount), cmp.Or(m.PayerName, p.PayerName)

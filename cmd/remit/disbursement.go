@@ -104,7 +104,7 @@ func (o one) act(a *app, yes bool, what string, cmd func(remit.Head, remit.Disbu
 		if !yes {
 			return misuse{hinted{fmt.Errorf("this would %s %s of %s, which is %s", what, x.ID, x.Amount, x.State), "--yes does it"}}
 		}
-		res, err := d.Engine.Do(ctx, cmd(d.Engine.Head(x.Merchant, operator(), evidence), x))
+		res, err := d.Engine.Do(ctx, cmd(d.head(x.Merchant, evidence), x))
 		if err != nil {
 			return err
 		}

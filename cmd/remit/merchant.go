@@ -337,7 +337,7 @@ func (c merchantTopupCmd) Run(a *app) error {
 		if !c.Yes {
 			return hinted{remit.Errorf(remit.Invalid, "", "this moves %s of merchant %s: nothing was done", amount, m.ID), "--yes does it"}
 		}
-		if _, err := d.Engine.Do(ctx, remit.TopUp{Head: d.Engine.Head(m.ID, operator(), c.Reason), Amount: amount}); err != nil {
+		if _, err := d.Engine.Do(ctx, remit.TopUp{Head: d.head(m.ID, c.Reason), Amount: amount}); err != nil {
 			return err
 		}
 		a.say("%s were posted to merchant %s", amount, m.ID)

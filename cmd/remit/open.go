@@ -18,6 +18,7 @@ import (
 	"remit/internal/directory"
 	"remit/internal/engine"
 	"remit/internal/node"
+	"remit/internal/requestlog"
 	"remit/internal/vault"
 	"remit/store"
 )
@@ -107,6 +108,12 @@ func (d *desk) open(ctx context.Context) error {
 		Settings: d.Directory.Changed,
 	})
 	return nil
+}
+
+// head is that of an operator's act, with what was typed to show it. Evidence is
+// kept in clear, so it names no account in full.
+func (d *desk) head(m remit.MerchantID, evidence string) remit.Head {
+	return d.Engine.Head(m, operator(), requestlog.Accounts(evidence))
 }
 
 func (d *desk) close() error {

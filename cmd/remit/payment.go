@@ -133,7 +133,7 @@ func (c paymentAddCmd) Run(a *app) error {
 		if !c.Yes {
 			return misuse{hinted{fmt.Errorf("this would record a payment of %s to %s, %s", amount, m.ID, c.State), "--yes does it"}}
 		}
-		p, err := d.RecordPayment(ctx, d.Engine.Head(m.ID, operator(), c.Evidence), c.Dialect, spec)
+		p, err := d.RecordPayment(ctx, d.head(m.ID, c.Evidence), c.Dialect, spec)
 		if err != nil {
 			return err
 		}
@@ -255,7 +255,7 @@ func (i *importing) one(ctx context.Context, line []byte) error {
 	case !i.do:
 		err = i.Recordable(r.Dialect, spec)
 	default:
-		_, err = i.RecordPayment(ctx, i.Engine.Head(i.merchant, operator(), r.Evidence), r.Dialect, spec)
+		_, err = i.RecordPayment(ctx, i.head(i.merchant, r.Evidence), r.Dialect, spec)
 		if e, ok := errors.AsType[*remit.Error](err); ok && e.Code == remit.Conflict { // somebody was faster: another line, another import
 			p, there, err = node.Named(ctx, i.store, i.merchant, r.Name)
 		}
@@ -310,7 +310,7 @@ func (o onePayment) move(a *app, to remit.PaymentState, s seen, who dialect.Part
 		if !s.Yes {
 			return misuse{hinted{fmt.Errorf("this would make payment %s of %s, which is %s, %s", p.ExternalID, p.Amount, p.State, to), "--yes does it"}}
 		}
-		if p, err = d.MovePayment(ctx, d.Engine.Head(p.Merchant, operator(), s.Evidence), p.ID, to, who); err != nil {
+		if p, err = d.MovePayment(ctx, d.head(p.Merchant, s.Evidence), p.ID, to, who); err != nil {
 			return err
 		}
 		a.say("payment %s is %s", p.ExternalID, p.State)

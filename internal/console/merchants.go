@@ -13,6 +13,7 @@ import (
 
 	"remit"
 	"remit/dialect"
+	"remit/internal/requestlog"
 	"remit/money"
 	"remit/store"
 )
@@ -168,7 +169,7 @@ func (c *Console) topUp(v *visit) (outcome, error) {
 		out.message = amount.String() + " were taken out of the balance."
 		amount.Minor = -amount.Minor
 	}
-	_, err = c.o.Node.Engine.Do(v.Context(), remit.TopUp{Head: v.head(mask(shows)), Amount: amount})
+	_, err = c.o.Node.Engine.Do(v.Context(), remit.TopUp{Head: v.head(requestlog.Accounts(shows)), Amount: amount})
 	return out, err
 }
 

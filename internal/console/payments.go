@@ -8,6 +8,7 @@ import (
 	"remit"
 	"remit/dialect"
 	"remit/internal/node"
+	"remit/internal/requestlog"
 	"remit/money"
 )
 
@@ -54,7 +55,7 @@ func (v *visit) shows() (string, error) {
 	if shows == "" || len(shows) > evidenceBytesMax {
 		return "", remit.Errorf(remit.Invalid, "", "write down in short what shows it")
 	}
-	return mask(shows), nil
+	return requestlog.Accounts(shows), nil
 }
 
 // recordPayment makes a payment known that came in elsewhere.

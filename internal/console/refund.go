@@ -14,6 +14,7 @@ import (
 	"remit"
 	"remit/internal/engine"
 	"remit/internal/evidence"
+	"remit/internal/requestlog"
 	"remit/ledger"
 	"remit/money"
 	"remit/store"
@@ -356,7 +357,7 @@ func (c *Console) actOnDisbursement(v *visit, act string) (out outcome, err erro
 	if len(shows) > evidenceBytesMax {
 		return out, remit.Errorf(remit.Invalid, "", "what shows it is too long")
 	}
-	head := v.head(act + cmp.Or(" "+mask(shows), ""))
+	head := v.head(act + cmp.Or(" "+requestlog.Accounts(shows), ""))
 	head.Evidence = strings.TrimSpace(head.Evidence)
 	out.message, err = c.decide(v.Context(), head, x, act)
 	if err == nil {

@@ -19,10 +19,11 @@ func (e *Engine) Record(ctx context.Context, o remit.OpenPayment, payer dialect.
 }
 
 // Move takes a payment to another state. A payer who was not known until now
-// is sealed with it.
+// is sealed with it; one who was is not replaced, which is Conflict.
 func (e *Engine) Move(ctx context.Context, m remit.MovePayment, payer dialect.Party) (remit.Payment, error) {
 	s := sealer{e: e, m: m.Merchant}
 	m.PayerAccount, m.PayerName = s.party(m.Owner(), payer)
+	m.PayerOnce = true
 	if s.err != nil {
 		return remit.Payment{}, s.err
 	}

@@ -75,6 +75,18 @@ func TestMoneyThatComesLaterBringsItsPayer(t *testing.T) {
 		if text, err := w.vault.Open(p.PayerAccount, engine.AccountBinding("acme", p.ID.Owner())); err != nil || text != "DE2" || p.State != remit.PaymentFunded {
 			t.Errorf("%s by %q, %v", p.State, text, err)
 		}
+		known, err := w.Record(t.Context(), remit.OpenPayment{
+			Head: w.Head("acme", "operator:test", "a mail"), Keyed: remit.Keyed{Dialect: "test"}, ExternalID: "78", Amount: eur(100), State: remit.PaymentAuthorized,
+		}, dialect.Party{Account: "DE3", Name: "Cia"})
+		must(t, err)
+		move := func(who dialect.Party) error {
+			_, err := w.Move(t.Context(), remit.MovePayment{Head: w.Head("acme", "operator:test", "a statement"), Payment: known.ID, To: remit.PaymentFunded}, who)
+			return err
+		}
+		if err := move(dialect.Party{Account: "DE4", Name: "Dee"}); remit.AsError(err).Code != remit.Conflict {
+			t.Errorf("another payer: %v", err)
+		}
+		must(t, move(dialect.Party{}))
 		w.sound(t)
 	})
 }

@@ -129,6 +129,10 @@ func plainName(name string) string {
 
 func separates(c byte) bool { return c == '_' || c == '-' || c == ' ' }
 
+// Accounts is a text that people wrote, with each account number in it masked
+// however they wrote it.
+func Accounts(text string) string { return string(hide(nil, text, open)) }
+
 // Request writes a request down as HTTP has it, masked: what the log keeps.
 func (m *Masker) Request(r dialect.Request) string {
 	var b strings.Builder
