@@ -261,7 +261,7 @@ func TestEachActActsOnce(t *testing.T) {
 	}
 	events, err := w.node.Store.Events(t.Context(), "acme", string(f.stuck))
 	must(t, err)
-	if got, want := events[len(events)-1].Evidence, "console:settle line 4711 to FI21 ···· 0785"; got != want {
+	if got, want := events[len(events)-1].Evidence, "console:settle line 4711 to •••0785"; got != want {
 		t.Errorf("the evidence is %q, want %q", got, want)
 	}
 
